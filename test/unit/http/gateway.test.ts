@@ -173,7 +173,7 @@ describe('a read that the shadow fails', () => {
     ['breaks off', (_: unknown, response: { destroy(): void }) => void response.destroy(), 1],
     ['never answers', () => {}, 0],
   ])('because it %s is answered by the primary, and counts against the shadow', async (_, shadow, lost) => {
-    const made = await bench({ stage: 'full_100', shadow: shadow as never, gateway: { timeoutMs: 60 } });
+    const made = await bench({ stage: 'full_100', shadow: shadow as never, gateway: { timeoutMs: 1_000 } });
     const answer = await made.call({});
     expect(answer.status).toBe(200);
     expect(answer.headers).toMatchObject({ 'x-crossfade-route': 'primary', 'x-crossfade-reason': 'fallback' });
@@ -309,7 +309,7 @@ describe('a write is never sent a second time', () => {
     ['breaks off', (_: unknown, response: { destroy(): void }) => void response.destroy(), 502],
     ['never answers', () => {}, 504],
   ])('when its side %s', async (_, primary, status) => {
-    const made = await bench({ stage: 'r2', primary: primary as never, gateway: { timeoutMs: 60 } });
+    const made = await bench({ stage: 'r2', primary: primary as never, gateway: { timeoutMs: 1_000 } });
     expect((await made.call({ method: 'POST', body: {} })).status).toBe(status);
     expect([made.primary.asked.length, made.shadow.asked.length]).toEqual([1, 0]);
   });
