@@ -9,7 +9,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'stack/start',
   'stack/kill',
-  'stack/newcomer',
+  'e2e/newcomer',
   'e2e/api.test',
   'e2e/tick-dies',
   'e2e/tick-swap',
