@@ -29,7 +29,7 @@ const ACCOUNTS = `CREATE TABLE pgbench_accounts (aid integer NOT NULL, bid integ
 const LEFT = `SELECT pg_typeof(min(aid))::text AS type, to_regclass('pgbench_accounts_v2')::text AS shadow, count(*)::integer AS accounts,
   sum(abalance) AS added FROM pgbench_accounts`;
 /** Of the application: each has a read and a write under way. */
-const USERS = 5;
+const USERS = 3;
 /** Exit code of a command that comes while the step before it is carried out: the page says to give it again. */
 const CONFLICT = 5;
 const USAGE = 2;

@@ -1,7 +1,7 @@
 /**
  * The state store in memory: the same answers as the real one, checked by the same contract suite, and faults on demand.
- * Items are kept as JSON, and handed out frozen, so that no caller changes what others read. Each text is checked once, when it is
- * read first: worlds read the same item thousands of times, and hand-edited ones are refused all the same.
+ * Items are kept as JSON, so nothing is shared with the caller. Each text is checked once, when it is read first: worlds
+ * read the same item thousands of times, and hand-edited ones are refused all the same.
  */
 
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
@@ -11,7 +11,6 @@ import type { Event } from '../../../lib/core/stage/events.ts';
 import type { Clock } from '../../../lib/ports/machine.ts';
 import type { IdempotencyRecord, StateChange, StateStore, WriteResult } from '../../../lib/ports/state.ts';
 import { cutoverState, problemsOf, systemState } from '../../../lib/schemas/state.ts';
-import { frozen } from './frozen.ts';
 
 /** What happens to the next write instead of the usual. */
 type WriteFault =
@@ -48,7 +47,8 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
 
   function current<State extends CutoverState | SystemState>(key: string): State | null {
     if (!items.has(key)) return key === 'system' ? (INITIAL_SYSTEM as State) : null;
-    const { state, invalid } = check(key) as Checked & { state: State | null };
+    const { text, invalid } = check(key);
+    const state = text === null ? null : (JSON.parse(text) as State);
     const wrongId = state !== null && 'id' in state && state.id !== key;
     if (state && !wrongId) return state;
     const problems = wrongId ? 'id: it is that of another cutover' : invalid;
@@ -62,8 +62,8 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
     if (known?.item === item) return known;
     const parsed = (key === 'system' ? systemState : cutoverState).safeParse(JSON.parse(item));
     const found = parsed.success
-      ? { item, state: frozen(JSON.parse(JSON.stringify(parsed.data))), invalid: '' }
-      : { item, state: null, invalid: problemsOf(parsed.error) };
+      ? { item, text: JSON.stringify(parsed.data), invalid: '' }
+      : { item, text: null, invalid: problemsOf(parsed.error) };
     checked.set(key, found);
     return found;
   }
@@ -120,8 +120,8 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
         .filter((key) => key !== 'system')
         .sort()
         .map((id) => {
-          const { state, invalid } = check(id);
-          return state === null ? { id, invalid } : (state as CutoverState);
+          const { text, invalid } = check(id);
+          return text === null ? { id, invalid } : (JSON.parse(text) as CutoverState);
         });
     },
     async readSystem() {
@@ -153,8 +153,8 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
   };
 }
 
-/** An item as stored, and what its schema makes of it; `state` null: it is invalid. */
-type Checked = { item: string; state: CutoverState | SystemState | null; invalid: string };
+/** An item as stored, and what its schema makes of it; `text` null: it is invalid. */
+type Checked = { item: string; text: string | null; invalid: string };
 
 type Head = Pick<SystemState, 'version' | 'auditSeq' | 'auditHash'> & { epoch?: number };
 
