@@ -12,6 +12,9 @@ const ON_THE_DISTRIBUTIONS =
         (topic) => `test/integration/postgres/${topic}.test.ts`,
       );
 
+/** Of two minutes on both cores, more than a run of all tests has to spare: CROSSFADE_LONG=1. */
+const LONG = process.env.CROSSFADE_LONG ? [] : ['test/e2e/newcomer.test.ts'];
+
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
 export default defineConfig({
   plugins: [vitePage, mutantPlugin],
@@ -79,6 +82,7 @@ export default defineConfig({
           // After the rest, or they would measure the neighbours.
           sequence: { groupOrder: 1 },
           include: ['test/e2e/**/*.test.ts'],
+          exclude: LONG,
           globalSetup: ['test/helpers/postgres-server.ts', 'test/helpers/dynamodb-server.ts'],
           testTimeout: 360_000,
         },
