@@ -64,13 +64,13 @@ const ended = (cutover: One) => cutover.health === 'done' || cutover.health === 
 const PROMOTED: ReadonlySet<string> = new Set(['completed', 'cleaned']);
 
 /**
- * True in that stage and in those behind it, and where it was rolled back: nothing is waited for any more. `full` is the last one
- * before completion, whatever the plan calls it; `ready` is when it may be completed.
+ * True in that stage and in those behind it, once the flags are out, and where it was rolled back: nothing is waited for any more.
+ * `full` is the last one before completion, whatever the plan calls it; `ready` is when it may be completed.
  * @throws CrossfadeError `invalid_input` for a stage that it never comes to
  */
 function hasReached(cutover: One, wanted: string): boolean {
   if (!('stage' in cutover)) return false;
-  const { stage, stageKind, health, plan } = cutover;
+  const { stage, stageKind, health, plan, flagsDeployed } = cutover;
   if (wanted === 'ready') return ['ready', 'rolled_back'].includes(health) || PROMOTED.has(stageKind);
   const names = [...plan.stages.map(({ name }) => name), 'cleaned'];
   const known = wanted === 'full' ? (plan.stages.find(({ kind }) => kind === 'full')?.name ?? wanted) : wanted;
@@ -80,7 +80,8 @@ function hasReached(cutover: One, wanted: string): boolean {
       `'${wanted}' is no stage of plan '${plan.name}'. Its stages: ${names.join(', ')}; and ready.${didYouMean(wanted, [...names, 'ready'])}`,
     );
   }
-  return health === 'rolled_back' || names.indexOf(stage) >= names.indexOf(known);
+  // A command that comes before would be held until they are.
+  return health === 'rolled_back' || (flagsDeployed && names.indexOf(stage) >= names.indexOf(known));
 }
 
 /**

@@ -136,6 +136,14 @@ describe('status --wait', () => {
     expect((await wait('ready', '--timeout', '0.05')).exit).toBe(exit);
   });
 
+  it('goes on until the flags of the stage are out: the next command would be held', async () => {
+    const early = { ...(await reportOf(completed)), flagsDeployed: false };
+    showInTurn(early);
+    expect((await wait('completed', '--timeout', '0.05')).exit).toBe(1);
+    showInTurn(early, await reportOf(completed));
+    expect((await wait('completed')).exit).toBe(0);
+  });
+
   it('ends with 4 when it is rolled back, and with 1 when the time is up', async () => {
     showInTurn(await reportOf(serving), await reportOf(rolledBack));
     expect((await wait('full')).exit).toBe(4);
