@@ -42,6 +42,8 @@ import type { Clock } from '../../lib/ports/machine.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { LOCAL_CREDENTIALS, localClient, ownTables } from './dynamodb.ts';
 
+export { seeded } from '../property/samples.ts';
+
 const REGION = 'eu-central-1';
 /** Signs HTTP checks. */
 export const CHECK_KEY = 'a key of the tests';
@@ -313,15 +315,4 @@ export async function until(look: () => Promise<boolean>, what: () => string, wi
     if (Date.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${what()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-/** mulberry32 */
-export function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -13,6 +13,7 @@ import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { dawdling, type Edit, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';
+import { seeded } from '../../property/samples.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const APPLIERS = 6;
@@ -37,17 +38,6 @@ afterAll(async () => {
   await plane.close();
   await db.drop();
 });
-
-/** mulberry32 */
-function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function transaction(table: string, key: number, writer: number, random: () => number): string {
   const token = `${key}.${writer}.${Math.floor(random() * 1e6)}`;

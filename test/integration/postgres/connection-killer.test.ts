@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { sourceMutant } from '../../helpers/source-mutant.ts';
+import { seeded } from '../../property/samples.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Date.now() % 1_000_000);
 const CALLS = Number(process.env.CROSSFADE_KILLER_CALLS ?? 250);
@@ -159,15 +160,4 @@ async function untilKilled(): Promise<void> {
     if (ended.length > 0) return;
   }
   throw new Error(`The call did not reach the server within ${PATIENT_MS / 1000} s.`);
-}
-
-/** mulberry32 */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

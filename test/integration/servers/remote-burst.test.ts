@@ -20,6 +20,7 @@ import {
   type TwoDatabases,
   twoDatabases,
 } from '../../helpers/remote-plane.ts';
+import { seeded } from '../../property/samples.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const MOVERS = 3;
@@ -32,17 +33,6 @@ const STOCK: TableCutover = {
 };
 const ROWS = 'SELECT id::bigint, value, amount::bigint FROM stock';
 const NEW_ROWS = 'SELECT id, value, amount FROM stock_new';
-
-/** mulberry32 */
-function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function transaction(key: number, writer: number, random: () => number): string {
   const token = `${key}.${writer}.${Math.floor(random() * 1e6)}`;
