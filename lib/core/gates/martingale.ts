@@ -42,7 +42,7 @@ export function newMartingale(alternatives: number, sums: number): Martingale {
   };
 }
 
-const nothingCounted = (sums: number): Excursion => ({ g: 0, bad: 0, sums: Array.from({ length: sums }, () => 0) });
+const nothingCounted = (sums: number): Excursion => ({ g: 0, bad: 0, sums: new Array<number>(sums).fill(0) });
 
 /** The same excursions with no evidence: how the next day begins. */
 export function withoutEvidence(martingale: Martingale): Martingale {
