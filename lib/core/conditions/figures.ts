@@ -20,7 +20,8 @@ export const round = (value: number) => Math.floor(value * 10 + 1e-9) / 10;
  */
 export const proofText = (evidence: number, needed: number): string =>
   `${Math.floor(100 * Math.max(0, Math.log(evidence) / Math.log(needed)) + 1e-9)} %`;
-export const percent = (rate: number, digits = 3) => `${Number((rate * 100).toPrecision(digits))} %`;
+export const percent = (rate: number, digits = 3) =>
+  rate === 0 ? '0 %' : `${Number((rate * 100).toPrecision(digits))} %`;
 /** A share of the reads. */
 export const share = (ppm: number) => `${Number((ppm / 10_000).toPrecision(6))} %`;
 /** A count in whole ones or tenths; `group` stands between thousands. */

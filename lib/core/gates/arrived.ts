@@ -42,19 +42,18 @@ export function arrivedMinutes(parts: readonly WindowPart[], range: Range): Arri
     .map(([minute, sides]): ArrivedMinute => {
       const primary = sideMinute(minute, 'primary', sides.primary, range);
       const shadow = sideMinute(minute, 'shadow', sides.shadow, range);
-      const why = [primary, shadow].find((side) => side.impossible)?.impossible ?? null;
       return {
         minute,
         primary: primary.side,
         shadow: shadow.side,
         spoiled: shadow.impossible !== null,
-        impossible: why,
+        impossible: primary.impossible ?? shadow.impossible,
         operations: operationsOf([...primary.possible, ...shadow.possible]),
       };
     });
 }
 
-type Possible = { slice: number; operation: string; window: BucketedWindow };
+type Possible = { operation: string; window: BucketedWindow };
 
 function sideMinute(
   minute: number,
@@ -63,38 +62,41 @@ function sideMinute(
   { ends, runMinute }: Range,
 ): { side: SideMinute | null; impossible: string | null; possible: readonly Possible[] } {
   const possible: Possible[] = [];
+  const all: BucketedWindow[] = [];
+  const bySlice: BucketedWindow[][] = [];
+  for (let slice = 0; slice <= ends.length; slice += 1) bySlice.push([]);
   let why: string | null = null;
   for (const { slice, operation, window } of parts) {
     const bucketed = bucketedWindow(window);
     const problem = impossible(bucketed);
-    if (problem === null)
-      possible.push({
-        slice: slice !== null && slice < ends.length && minute >= (runMinute ?? minute) ? slice : ends.length,
-        operation,
-        window: bucketed,
-      });
-    else why = `${side} of minute ${minute}: ${problem}`;
+    if (problem !== null) {
+      why = `${side} of minute ${minute}: ${problem}`;
+      continue;
+    }
+    possible.push({ operation, window: bucketed });
+    all.push(bucketed);
+    bySlice[slice !== null && slice < ends.length && minute >= (runMinute ?? minute) ? slice : ends.length]!.push(
+      bucketed,
+    );
   }
-  if (possible.length === 0) return { side: null, impossible: why, possible };
-  const all = summedWindows(possible.map(({ window }) => window));
-  if (ends.length === 0) return { side: { all, slices: [] }, impossible: why, possible };
-  const slices = Array.from({ length: ends.length + 1 }, (_, slice) => {
-    const own = possible.filter((one) => one.slice === slice).map(({ window }) => window);
-    return own.length > 0 ? summedWindows(own) : null;
-  });
-  return { side: { all, slices }, impossible: why, possible };
+  if (all.length === 0) return { side: null, impossible: why, possible };
+  const slices = ends.length === 0 ? [] : bySlice.map((own) => (own.length > 0 ? summedWindows(own) : null));
+  return { side: { all: summedWindows(all), slices }, impossible: why, possible };
 }
 
 function operationsOf(possible: readonly Possible[]): ReadonlyMap<string, Tally> {
   const found = new Map<string, Tally>();
   for (const { operation, window } of possible) {
     if (window.count === 0) continue;
-    const { n0, e0, n1, e1 } = found.get(operation) ?? { n0: 0, e0: 0, n1: 0, e1: 0 };
-    const { count, errors, side } = window;
-    found.set(
-      operation,
-      side === 'primary' ? { n0: n0 + count, e0: e0 + errors, n1, e1 } : { n0, e0, n1: n1 + count, e1: e1 + errors },
-    );
+    const tally = found.get(operation) ?? { n0: 0, e0: 0, n1: 0, e1: 0 };
+    found.set(operation, tally);
+    if (window.side === 'primary') {
+      tally.n0 += window.count;
+      tally.e0 += window.errors;
+    } else {
+      tally.n1 += window.count;
+      tally.e1 += window.errors;
+    }
   }
   return found;
 }

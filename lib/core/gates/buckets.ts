@@ -3,28 +3,31 @@
  * pass over numbers. Windows come and are stored as `Histogram`s, to which many senders can add.
  */
 
-import { bucketIndexes, bucketUpperMs, type Histogram, MAX_BUCKET, MIN_BUCKET } from './histogram.ts';
+import { bucketUpperMs, type Histogram, MAX_BUCKET, MIN_BUCKET } from './histogram.ts';
 
 /** `counts[i]` is that of bucket `first + i`, `total` their sum. */
 export type Buckets = { first: number; counts: readonly number[]; total: number };
 
 export const NO_BUCKETS: Buckets = { first: 0, counts: [], total: 0 };
 
-const known = (index: number) => Math.min(MAX_BUCKET, Math.max(MIN_BUCKET, index));
+/** Every bucket there is, where counts are put before it is known which is the first of them; zeros in between. */
+const ROW = new Array<number>(MAX_BUCKET - MIN_BUCKET + 1).fill(0);
 
 /** Buckets that no latency can have are counted at the edge. */
 export function bucketsOf(histogram: Histogram): Buckets {
-  const indexes = bucketIndexes(histogram);
-  if (indexes.length === 0) return NO_BUCKETS;
-  const first = known(indexes[0]!);
-  const counts = new Array<number>(known(indexes.at(-1)!) - first + 1).fill(0);
-  let total = 0;
-  for (const index of indexes) {
+  let [low, high, total] = [ROW.length, -1, 0];
+  for (const index in histogram) {
+    const place = Math.min(MAX_BUCKET, Math.max(MIN_BUCKET, Number(index))) - MIN_BUCKET;
     const count = histogram[index]!;
-    counts[known(index) - first]! += count;
+    ROW[place]! += count;
     total += count;
+    if (place < low) low = place;
+    if (place > high) high = place;
   }
-  return { first, counts, total };
+  if (high < low) return NO_BUCKETS;
+  const counts = ROW.slice(low, high + 1);
+  ROW.fill(0, low, high + 1);
+  return { first: low + MIN_BUCKET, counts, total };
 }
 
 /** The bucket that holds the rank-th value; the last one where there are fewer, `null` where there are none. */
@@ -80,7 +83,15 @@ export function bucketsQuantileMs(buckets: Buckets, q: number): number | null {
 }
 
 /** The sum of both. */
-export const added = (a: Buckets, b: Buckets): Buckets => summed([a, b]);
+export function added(a: Buckets, b: Buckets): Buckets {
+  if (a.counts.length === 0 || b.counts.length === 0) return a.counts.length === 0 ? b : a;
+  const first = Math.min(a.first, b.first);
+  const end = Math.max(a.first + a.counts.length, b.first + b.counts.length);
+  const counts = new Array<number>(end - first).fill(0);
+  addTo(counts, a.counts, a.first - first);
+  addTo(counts, b.counts, b.first - first);
+  return { first, counts, total: a.total + b.total };
+}
 
 /** The sum of all. */
 export function summed(all: readonly Buckets[]): Buckets {

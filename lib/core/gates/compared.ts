@@ -79,17 +79,15 @@ export function compare(
     },
     latency: ground.usual.map((usual, at): ComparedLatency => {
       if (usual === null) return NOTHING;
-      const above = (edge: (edges: Edges) => number) =>
-        sum(timed, ({ window, part }) => countAboveEdge(window.latency, edge(part.edges[at]!)));
       return {
-        primary: sum(control, ({ window, part }) => countAboveEdge(window.latency, part.edges[at]!.usual)),
-        same: above(({ usual: edge }) => edge),
-        shadow: above(({ slower }) => slower),
-        over: above(({ over }) => over),
+        primary: above(control, at, 'usual'),
+        same: above(timed, at, 'usual'),
+        shadow: above(timed, at, 'slower'),
+        over: above(timed, at, 'over'),
         usual: usual.above,
         good: {
-          primary: sum(control, ({ window, part }) => countAboveEdge(window.latency, part.edges[at]!.lower)),
-          over: above(({ lowerOver }) => lowerOver),
+          primary: above(control, at, 'lower'),
+          over: above(timed, at, 'lowerOver'),
           usual: usual.lower,
           better: usual.lowerOver,
         },
@@ -106,12 +104,23 @@ export function compare(
 const NO_GOOD = { primary: 0, over: 0, usual: 0, better: 0 };
 const NOTHING: ComparedLatency = { primary: 0, same: 0, shadow: 0, over: 0, usual: null, good: NO_GOOD, offset: 0 };
 
-function present(side: SideMinute | null, parts: readonly Part[]): { part: Part; window: BucketedWindow }[] {
-  if (!side) return [];
-  return parts.flatMap((part) => {
+type Present = { part: Part; window: BucketedWindow };
+
+function present(side: SideMinute | null, parts: readonly Part[]): Present[] {
+  const found: Present[] = [];
+  if (!side) return found;
+  for (const part of parts) {
     const window = part.of(side);
-    return window && window.count > 0 ? [{ part, window }] : [];
-  });
+    if (window && window.count > 0) found.push({ part, window });
+  }
+  return found;
+}
+
+/** How many operations lie above an edge of a latency metric, each slice having its own. */
+function above(of: readonly Present[], at: number, edge: keyof Edges): number {
+  let total = 0;
+  for (const { part, window } of of) total += countAboveEdge(window.latency, part.edges[at]![edge]);
+  return total;
 }
 
 /**

@@ -17,7 +17,6 @@ const SPANS = [
   { minutes: 5, rate: 0.25 },
   { minutes: 10, rate: 0.25 },
 ] as const;
-const LONGEST_MINUTES = 10;
 const FEWEST = 5;
 const CHANCE = 1e-7;
 
@@ -56,17 +55,26 @@ const explainedByPrimary =
 function failing({ evidence }: Seen): Failing[] {
   const newest = evidence.recent.at(-1)?.minute;
   if (newest === undefined) return [];
-  const clusters = overdispersion(evidence.baseline);
-  const longest = evidence.recent.filter(({ minute }) => minute > newest - LONGEST_MINUTES);
   return SPANS.flatMap(({ minutes, rate: limit }) => {
-    const span = longest.filter(({ minute }) => minute > newest - minutes);
-    const sum = (of: keyof Pick<RecentMinute, 'n0' | 'e0' | 'n1' | 'e1'>) =>
-      span.reduce((total, recent) => total + recent[of], 0);
-    const [n0, e0, n1, e1] = [sum('n0'), sum('e0'), sum('n1'), sum('e1')];
+    const { n0, e0, n1, e1 } = last(evidence.recent, newest - minutes);
     if (n1 < FEWEST || e1 / n1 < limit) return [];
     const primaryRate = Math.max(n0 > 0 ? e0 / n0 : 0, usualErrorRate(evidence.baseline));
-    return [{ minutes, rate: e1 / n1, limit, n1, e1, primaryRate, chance: chanceOf(n1, e1, primaryRate, clusters) }];
+    const chance = chanceOf(n1, e1, primaryRate, overdispersion(evidence.baseline));
+    return [{ minutes, rate: e1 / n1, limit, n1, e1, primaryRate, chance }];
   });
+}
+
+/** What came after a minute. */
+function last(recent: readonly RecentMinute[], after: number) {
+  const sums = { n0: 0, e0: 0, n1: 0, e1: 0 };
+  for (let i = recent.length - 1; i >= 0 && recent[i]!.minute > after; i -= 1) {
+    const { n0, e0, n1, e1 } = recent[i]!;
+    sums.n0 += n0;
+    sums.e0 += e0;
+    sums.n1 += n1;
+    sums.e1 += e1;
+  }
+  return sums;
 }
 
 /** That so many fail at a rate well above the primary's. Failures that come in clusters are counted by the cluster. */

@@ -144,7 +144,11 @@ function foldMinute(draft: Draft, arrived: ArrivedMinute, ground: Ground, contex
   if (impossible && inStage) draft.impossible = { minute, why: impossible };
   if (!inStage) return;
   pool(draft, arrived);
-  if (context.stageKind === 'ramp' || context.stageKind === 'full') testMinute(draft, arrived, ground, context);
+  const isJudged = context.stageKind === 'ramp' || context.stageKind === 'full';
+  if (isJudged) testMinute(draft, arrived, ground, context);
+  const recent = recentMinute(minute, arrived.primary?.all ?? null, arrived.shadow?.all ?? null);
+  const good = isJudged ? { good: PROVEN_GOOD.map(goodAfter(draft)) } : {};
+  draft.recent = [...draft.recent.slice(1 - RECENT_MINUTES), { ...recent, ...good }];
 }
 
 /** What the primary did in a minute is what is usual of it from the next one on. */
@@ -179,9 +183,7 @@ function scattered(noise: Noise, minute: number, { all }: SideMinute, edge: numb
 function pool(draft: Draft, { minute, primary, shadow }: ArrivedMinute): void {
   if (primary) draft.primary = pooled(minute, draft.primary, primary.all);
   if (shadow) draft.shadow = pooled(minute, draft.shadow, shadow.all);
-  const [before, now] = [primary?.all ?? null, shadow?.all ?? null];
-  if (now && now.checks > 0) draft.checkedMinute = Math.max(minute, draft.checkedMinute ?? minute);
-  draft.recent = [...draft.recent, recentMinute(minute, before, now)].slice(-RECENT_MINUTES);
+  if (shadow && shadow.all.checks > 0) draft.checkedMinute = Math.max(minute, draft.checkedMinute ?? minute);
 }
 
 function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context: FoldContext): void {
@@ -225,7 +227,6 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
   draft.sizes = sizes;
   draft.good = good;
   draft.usuallyGood = usuallyGood;
-  draft.recent = [...draft.recent.slice(0, -1), { ...draft.recent.at(-1)!, good: PROVEN_GOOD.map(goodAfter(draft)) }];
   if (!cold) draft.above = draft.above.map((above, at) => summed(above, compared, at));
   draft.operations = testOperations(draft.operations, sides.operations, minute, {
     t: draft.minutes,

@@ -206,10 +206,14 @@ function edgesAt(usual: number | null, policy: Policy): Edges | null {
 type UsualAbove = { above: number; lower: number; lowerOver: number } | null;
 
 function usualAbove(parts: readonly { latency: Buckets; edge: Edges }[]): UsualAbove {
-  const all = sum(parts, ({ latency }) => latency.total);
-  if (all === 0) return null;
-  const above = (of: keyof Edges) => sum(parts, ({ latency, edge }) => countAboveEdge(latency, edge[of])) / all;
-  return { above: above('usual'), lower: above('lower'), lowerOver: above('lowerOver') };
+  let [all, above, lower, lowerOver] = [0, 0, 0, 0];
+  for (const { latency, edge } of parts) {
+    all += latency.total;
+    above += countAboveEdge(latency, edge.usual);
+    lower += countAboveEdge(latency, edge.lower);
+    lowerOver += countAboveEdge(latency, edge.lowerOver);
+  }
+  return all === 0 ? null : { above: above / all, lower: lower / all, lowerOver: lowerOver / all };
 }
 
 /** By how many buckets the slices that are still on the primary have moved since the stage began. */

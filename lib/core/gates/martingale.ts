@@ -42,7 +42,7 @@ export function newMartingale(alternatives: number, sums: number): Martingale {
   };
 }
 
-const nothingCounted = (sums: number): Excursion => ({ g: 0, bad: 0, sums: Array.from({ length: sums }, () => 0) });
+const nothingCounted = (sums: number): Excursion => ({ g: 0, bad: 0, sums: new Array<number>(sums).fill(0) });
 
 /** The same excursions with no evidence: how the next day begins. */
 export function withoutEvidence(martingale: Martingale): Martingale {
@@ -50,7 +50,9 @@ export function withoutEvidence(martingale: Martingale): Martingale {
 }
 
 /** ln w_t for the t-th minute (from 1) of the horizon. */
-export const logWeight = (t: number) => (t === 1 ? Math.log(AT_ONCE) : Math.log((1 - AT_ONCE) / (HORIZON_MINUTES - 1)));
+export const logWeight = (t: number) => (t === 1 ? FIRST_WEIGHT : LATER_WEIGHT);
+const FIRST_WEIGHT = Math.log(AT_ONCE);
+const LATER_WEIGHT = Math.log((1 - AT_ONCE) / (HORIZON_MINUTES - 1));
 
 /** The same evidence with nothing counted yet. */
 export function withoutExcursions(martingale: Martingale): Martingale {
@@ -86,21 +88,29 @@ export function step(
   limits: readonly number[],
 ): Martingale {
   const weight = logWeight(t);
-  return {
-    logA: before.logA.map((logA, k) => logAdd(logA, weight) + Math.min(logRatios[k]!, limits[k]!)),
-    excursions: before.excursions.map((excursion, k) => {
-      const l = logRatios[k]!;
-      const g = excursion.g + l;
-      if (g <= 0) return excursion.g === 0 ? excursion : nothingCounted(counts.length);
-      const from = excursion.g === 0 ? minute : excursion.from;
-      return {
-        ...(from === undefined ? {} : { from }),
-        g,
-        bad: excursion.bad + (l > 0 ? 1 : 0),
-        sums: excursion.sums.map((sum, i) => sum + counts[i]!),
-      };
-    }),
-  };
+  const logA: number[] = [];
+  const excursions: Excursion[] = [];
+  for (let k = 0; k < logRatios.length; k += 1) {
+    const l = logRatios[k]!;
+    logA.push(logAdd(before.logA[k]!, weight) + Math.min(l, limits[k]!));
+    excursions.push(excursionAfter(before.excursions[k]!, l, minute, counts));
+  }
+  return { logA, excursions };
+}
+
+function excursionAfter(
+  before: Excursion,
+  l: number,
+  minute: number | undefined,
+  counts: readonly number[],
+): Excursion {
+  const g = before.g + l;
+  if (g <= 0) return before.g === 0 ? before : nothingCounted(counts.length);
+  const sums: number[] = [];
+  for (let i = 0; i < counts.length; i += 1) sums.push(before.sums[i]! + counts[i]!);
+  const after = { g, bad: l > 0 ? before.bad + 1 : before.bad, sums };
+  const from = before.g === 0 ? minute : before.from;
+  return from === undefined ? after : { from, ...after };
 }
 
 /** ln E after t minutes. */

@@ -45,9 +45,7 @@ function unseen({ evidence, share }: Seen): Condition[] {
 }
 
 const proven = ({ evidence, input: { policy } }: Seen): TestedOperation[] =>
-  testedOperations(evidence.operations, { ...evidence, least: policy.consecutiveFailures }).filter(
-    (tested) => tested.proven,
-  );
+  testedOperations(evidence, policy.consecutiveFailures).filter((tested) => tested.proven);
 
 const rates = ({ counts: { n0, e0, n1, e1 } }: TestedOperation) => ({
   shadow: n1 > 0 ? e1 / n1 : 0,

@@ -143,8 +143,8 @@ export type TestedOperation = { name: string; logEvidence: number; logNeeded: nu
 
 /** @param least bad minutes that the policy asks for, which a rare type may do without */
 export function testedOperations(
-  operations: readonly OperationEvidence[],
-  { minutes, horizon, least }: { minutes: number; horizon: number; least: number },
+  { operations, minutes, horizon }: { operations: readonly OperationEvidence[]; minutes: number; horizon: number },
+  least: number,
 ): TestedOperation[] {
   if (operations.length < 2) return [];
   const logNeeded = neededBy(operations.length, horizon);

@@ -10,7 +10,7 @@ import type { Policy } from '../cutover/cutover.ts';
 import type { BucketedWindow } from './bucketed-window.ts';
 import { bucketsQuantileMs } from './buckets.ts';
 import { FEW_LEFT } from './compared.ts';
-import type { Above, RecentMinute } from './evidence.ts';
+import type { Above } from './evidence.ts';
 import { explainedFailures } from './floors.ts';
 import { errorsBySlice, isSliced, MOSTLY_SERVED } from './ground.ts';
 import { provenRegressions, type TestedMetric } from './guards.ts';
@@ -189,10 +189,11 @@ function validation(seen: Seen): Condition[] {
 
 /** What was not compared may differ, so it must be less than what may differ. */
 function incomparable({ evidence: { recent } }: Seen): Condition[] {
-  const sum = (of: (minute: RecentMinute) => number | undefined) =>
-    recent.reduce((all, one) => all + (of(one) ?? 0), 0);
-  const hidden = sum((minute) => minute.incomparable);
-  const made = hidden + sum(({ checks }) => checks);
+  let [hidden, made] = [0, 0];
+  for (const { incomparable = 0, checks } of recent) {
+    hidden += incomparable;
+    made += incomparable + checks;
+  }
   if (hidden <= MOST_INCOMPARABLE * made) return [];
   return [
     condition('incomparable_answers', {

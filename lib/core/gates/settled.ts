@@ -7,7 +7,7 @@ import type { Baseline } from './baseline.ts';
 import type { Evidence } from './evidence.ts';
 import type { Level } from './levels.ts';
 import type { Martingale } from './martingale.ts';
-import type { Noise } from './noise.ts';
+import type { Noise, Share, Sums } from './noise.ts';
 
 type Figures = Pick<
   Evidence,
@@ -57,16 +57,22 @@ function each<Name extends string, Of>(of: Readonly<Record<Name, Of>>, settle: (
   return all;
 }
 
+function all(figures: readonly number[]): number[] {
+  const settled: number[] = [];
+  for (const figure of figures) settled.push(less(figure));
+  return settled;
+}
+
 const martingale = ({ logA, excursions }: Martingale): Martingale => ({
-  logA: logA.map(less),
-  excursions: excursions.map((one) => (one.g === 0 ? one : { ...one, g: less(one.g), sums: one.sums.map(less) })),
+  logA: all(logA),
+  excursions: excursions.map((one) => (one.g === 0 ? one : { ...one, g: less(one.g), sums: all(one.sums) })),
 });
 
 const baseline = (one: Baseline): Baseline => ({
   ...one,
   minutes: less(one.minutes),
   errors: less(one.errors),
-  scatter: each(one.scatter, less),
+  scatter: { pairs: less(one.scatter.pairs), squares: less(one.scatter.squares) },
 });
 
 const level = (one: Level): Level => ({
@@ -81,9 +87,18 @@ const level = (one: Level): Level => ({
 
 const noise = (one: Noise): Noise => ({
   minute: one.minute,
-  last: each(one.last, less),
-  batch: each(one.batch, less),
-  lastBatch: each(one.lastBatch, less),
-  minutes: each(one.minutes, less),
-  batches: each(one.batches, less),
+  last: share(one.last),
+  batch: { ...share(one.batch), minutes: one.batch.minutes },
+  lastBatch: share(one.lastBatch),
+  minutes: sums(one.minutes),
+  batches: sums(one.batches),
+});
+
+const share = ({ n, above }: Share): Share => ({ n: less(n), above: less(above) });
+
+const sums = ({ weight, squares, excess, binomial }: Sums): Sums => ({
+  weight: less(weight),
+  squares: less(squares),
+  excess: less(excess),
+  binomial: less(binomial),
 });

@@ -10,22 +10,24 @@ export type Series = { minutes: readonly number[]; values: readonly number[] };
  *   S = Σ_{i<j} sign(x_j − x_i)      Var S = (n(n−1)(2n+5) − Σ_ties t(t−1)(2t+5)) / 18      Z = (S ∓ 1) / √Var S
  */
 export function mannKendallZ(values: readonly number[]): number {
-  const ties = new Map<number, number>();
   let s = 0;
+  let variance = spread(values.length);
   for (let j = 0; j < values.length; j += 1) {
     const x = values[j]!;
-    ties.set(x, (ties.get(x) ?? 0) + 1);
+    let equal = 0;
     for (let i = 0; i < j; i += 1) {
       const before = values[i]!;
       if (x > before) s += 1;
       else if (x < before) s -= 1;
+      else equal += 1;
     }
+    // One more of those that are equal.
+    variance -= spread(equal + 1) - spread(equal);
   }
-  const spread = (t: number) => t * (t - 1) * (2 * t + 5);
-  let variance = spread(values.length);
-  for (const t of ties.values()) variance -= spread(t);
   return variance > 0 && s !== 0 ? (s - Math.sign(s)) / Math.sqrt(variance / 18) : 0;
 }
+
+const spread = (t: number) => t * (t - 1) * (2 * t + 5);
 
 /** The Theil–Sen slope: the median of the slopes of all pairs, in units of the value a minute. `null` without a pair. */
 export function theilSenSlope({ minutes, values }: Series): number | null {

@@ -108,7 +108,7 @@ describe('of a type that comes to the shadow once in half an hour', () => {
       ]);
       return learnOperations(testOperations(before, seen, i, { ...ground, t: i + 1 }), seen, i);
     }, []);
-    const tested = testedOperations(operations, { minutes: minutes.length, horizon: 1, least: 3 });
+    const tested = testedOperations({ operations, minutes: minutes.length, horizon: 1 }, 3);
     return tested.find(({ name }) => name === 'rare')!.proven;
   };
 
