@@ -48,11 +48,11 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   databaseUrl: 'postgres://crossfade_runtime@db.example.com:5432/app',
   ownerDatabaseUrl: 'postgres://crossfade_owner@db.example.com:5432/app',
   databaseResourceId: 'db-ABCDEFGH',
-  vpcId: 'vpc-1',
-  subnetIds: 'subnet-1,subnet-2',
-  routeTableIds: 'rtb-1',
-  databaseSecurityGroupId: 'sg-1',
-  dynamodbPrefixListId: 'pl-1',
+  vpcId: 'vpc-0a1b2c3d',
+  subnetIds: 'subnet-0a1b2c3d,subnet-1b2c3d4e',
+  routeTableIds: 'rtb-0a1b2c3d',
+  databaseSecurityGroupId: 'sg-0a1b2c3d',
+  dynamodbPrefixListId: 'pl-0a1b2c3d',
 };
 
 /** A stage where types are unknown, without an issuer of tokens, traced, the second in its VPC, released by CodeDeploy, from another's bucket: for `package`. */

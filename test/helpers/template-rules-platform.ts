@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { SCHEDULE_MARGIN_MS } from '../../functions/middleware.ts';
 import { changesTable, stateTable } from '../../infra/local/tables.ts';
 import { ALERTS, ASKED, STATES } from '../../lib/adapters/dynamodb/keys.ts';
-import { FUNCTIONS, type Packaged, ROOT } from './packaged-template.ts';
+import { FUNCTIONS, PARAMETERS, type Packaged, ROOT } from './packaged-template.ts';
 import { LIFE_MS } from './relay-world.ts';
 import {
   at,
@@ -67,7 +67,10 @@ export const PLATFORM_RULES: readonly Rule[] = [
     says: 'functions with a database sit in the private subnets, the others outside',
     wrong: (it) =>
       FUNCTIONS.filter((name) => {
-        const wanted = { SecurityGroupIds: [{ Ref: 'FunctionSecurityGroup' }], SubnetIds: ['subnet-1', 'subnet-2'] };
+        const wanted = {
+          SecurityGroupIds: [{ Ref: 'FunctionSecurityGroup' }],
+          SubnetIds: PARAMETERS.subnetIds!.split(','),
+        };
         return !same(functionOf(it, name).VpcConfig, WITH_DATABASE.includes(name) ? wanted : undefined);
       }).map((name) => `${name}: ${JSON.stringify(functionOf(it, name).VpcConfig)}`),
     break: (it) => put(functionOf(it, 'tick'), 'VpcConfig', undefined),
