@@ -396,12 +396,34 @@ module.exports.PARAMETERS = {
     env: 'CROSSFADE_DATA_CLASS',
     meaning: 'class of the data: tag of every resource',
   },
+  tags: {
+    pattern: '^\\{.+\\}$',
+    example: '{"cost-center":"4711","team":"orders"}',
+    default: '',
+    env: 'CROSSFADE_TAGS',
+    meaning: 'further tags of every resource, as JSON, or as a mapping in this file',
+  },
+  permissionsBoundary: {
+    pattern: '^arn:aws[a-z-]*:iam::(\\d{12}|aws):policy/[\\w+=,.@/-]+$',
+    example: 'arn:aws:iam::123456789012:policy/boundary',
+    default: '',
+    env: 'CROSSFADE_PERMISSIONS_BOUNDARY',
+    meaning:
+      'ARN of the policy that bounds every role, where the account demands one; it must allow what the roles need',
+  },
   logLevel: {
     pattern: '^(debug|info|warn|error|silent)$',
     example: 'info',
     default: 'info',
     env: 'CROSSFADE_LOG_LEVEL',
     meaning: 'debug, info, warn, error or silent',
+  },
+  logRetentionDays: {
+    pattern: '^(1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653)$',
+    example: '365',
+    default: '30',
+    env: 'CROSSFADE_LOG_RETENTION_DAYS',
+    meaning: 'after how many days logs are deleted, one of the periods of CloudWatch: 7, 14, 30, 90, 365 …',
   },
   metricsRetentionDays: {
     pattern: '^([1-9]\\d?|[123]\\d\\d|400)$',

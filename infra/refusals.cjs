@@ -9,6 +9,8 @@ const { APPCONFIG_LAYERS, partitionOf, WITHOUT_FUNCTION_URLS } = require('./regi
 
 /** As the names of resources take it. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
+/** Alarms of stage `prod` begin so, and those of `prod-throttles` would have their names. */
+const TAKEN_ENDING = /-(forwards|throttles)$/;
 /** Of addresses that AWS gives, and of ARNs. */
 const HOST_OF_RDS = /\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\.com(?:\.cn)?$/;
 const PASSWORD = /(:\/\/[^:@/\s]*):[^@\s]*@/;
@@ -19,6 +21,8 @@ const DATABASES = [
   ['ownerDatabaseUrl', 'ownerDatabaseUser'],
 ];
 const ABOUT_TOKENS = ['jwtAudience', 'jwks', 'jwksUrl', 'jwtScopeClaims', 'jwtScopePrefix', 'gatewayTokenHeader'];
+/** infra/settings.cjs gives them. */
+const OWN_TAGS = ['service', 'owner', 'data-class'];
 const OF_THE_REGION = ['alertWebhookKeyArn', 'alarmArns', 'checkKeyArn', 'appConfigLayer'];
 
 /**
@@ -34,7 +38,10 @@ module.exports.problemsOf = (given, at) => {
     find(values, at),
   );
   return [
-    ...(STAGE.test(at.stage) && at.stage !== 'local' ? [] : [stageProblem(at.stage)]),
+    ...when(!STAGE.test(at.stage) || at.stage === 'local', [stageProblem(at.stage)]),
+    ...when(TAKEN_ENDING.test(at.stage), [
+      `stage is '${at.stage}': its alarms would be called like those of stage '${at.stage.replace(TAKEN_ENDING, '')}'. Example: prod`,
+    ]),
     ...Object.keys(given).flatMap((name) => (name in PARAMETERS ? [] : [unknown(name)])),
     ...alone.map(({ line }) => line),
     ...together,
@@ -87,6 +94,14 @@ const CONTRADICTIONS = [
     ],
   },
   { about: ['connections'], find: ({ connections }) => (connections === '' ? [] : connectionProblems(connections)) },
+  { about: ['tags'], find: ({ tags }) => (tags === '' ? [] : tagProblems(tags)) },
+  {
+    about: ['permissionsBoundary'],
+    find: ({ permissionsBoundary: arn }, { region }) =>
+      when(arn && arn.split(':')[1] !== partitionOf(region), [
+        `permissionsBoundary is of ${arn.split(':')[1]}: ${arn}. The stage is of ${partitionOf(region)} in ${region}.`,
+      ]),
+  },
   ...['subnetIds', 'routeTableIds', 'alarmArns'].map((name) => ({
     about: [name],
     find: ({ [name]: text }) => twice(listed(text)).map((one) => `${name} names ${one} twice.`),
@@ -186,6 +201,22 @@ function connectionProblems(text) {
   return Object.entries(given).flatMap(([name, url]) =>
     address.test(url) ? [] : wrong(`'${name}' is no postgres://ROLE@HOST:5432/DATABASE without a password`),
   );
+}
+
+function tagProblems(text) {
+  const tag = new RegExp(PARAMETERS.owner.pattern, 'u');
+  const wrong = (why) => [
+    `tags is '${short(text)}', and ${why}: ${PARAMETERS.tags.meaning}. Example: ${PARAMETERS.tags.example}`,
+  ];
+  const given = parsed(text);
+  if (given === null || typeof given !== 'object' || Array.isArray(given))
+    return wrong('it is no JSON of names and texts');
+  return Object.entries(given).flatMap(([name, value]) => {
+    if (OWN_TAGS.includes(name)) return wrong(`'${name}' is a tag of our own`);
+    const fits =
+      typeof value === 'string' && tag.test(value) && tag.test(name) && name.length <= 128 && !/^aws:/i.test(name);
+    return fits ? [] : wrong(`'${short(name)}' is no tag that AWS takes, with a text`);
+  });
 }
 
 const issuerProblems = (values) =>

@@ -51,6 +51,8 @@ function localSettings() {
     ...wholeOf({ ownerDatabaseUrl: environment.CROSSFADE_OWNER_DATABASE_URL }),
     region: 'eu-central-1',
     protectTables: false,
+    tags: tagsOf(wholeOf({})),
+    logRetentionDays: 30,
     versioned: false,
     packages: { blockPublicAccess: true },
     tracing: false,
@@ -208,6 +210,8 @@ function awsSettings(stage, region, values) {
     ...values,
     region,
     protectTables: values.protectTables === 'true',
+    tags: tagsOf(values),
+    logRetentionDays: Number(values.logRetentionDays),
     versioned: values.canary !== '',
     packages: values.packageBucket ? { name: values.packageBucket } : { blockPublicAccess: true },
     // Conditions of the template compare texts.
@@ -276,6 +280,14 @@ function awsSettings(stage, region, values) {
   });
   return settings;
 }
+
+/** The budget looks for `service`. */
+const tagsOf = ({ owner, dataClass, tags }) => ({
+  ...(tags ? JSON.parse(tags) : {}),
+  service: 'crossfade',
+  owner,
+  'data-class': dataClass,
+});
 
 /** Lambda reads 0 as "never run"; here it means that nothing is reserved. */
 const reserved = (text) => (Number(text) === 0 ? null : Number(text));

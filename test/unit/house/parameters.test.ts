@@ -86,6 +86,7 @@ describe('values that look right', () => {
     ['monthlyBudgetUsd', '50 USD'],
     ['metricsRetentionDays', '30d'],
     ['metricsRetentionDays', '401'],
+    ['logRetentionDays', '31'],
     ['reservedTick', '-1'],
     ['reservedTick', '1.5'],
     ['reservedRelay', '2'],
@@ -174,6 +175,13 @@ describe('parameters that contradict each other', () => {
       { appConfigLayer: 'arn:aws-cn:lambda:cn-north-1:123456789012:layer:a:1' },
       /^appConfigLayer is of aws-cn/,
     ],
+    ['a tag of our own', { tags: '{"owner":"x"}' }, /^tags is .*'owner' is a tag of our own/],
+    ['a tag that AWS keeps', { tags: '{"aws:x":"x"}' }, /^tags is .*no tag that AWS takes.*Example: \{/],
+    [
+      'a boundary of another part of AWS',
+      { permissionsBoundary: 'arn:aws-cn:iam::123456789012:policy/b' },
+      /^permissionsBoundary is of aws-cn/,
+    ],
     ['connections that are no addresses', { connections: '{"new":"db"}' }, /^connections is .*'new' is no postgres/],
   ])('%s', (_name, over, says) => {
     expect(problems(over)).toEqual([expect.stringMatching(says)]);
@@ -205,9 +213,12 @@ describe('parameters that contradict each other', () => {
     ]);
   });
 
-  it.each(['local', '1st', 'pro_d', 'a'.repeat(21), ''])("a stage called '%s'", (stage) => {
-    expect(problems({}, { stage })).toEqual([expect.stringMatching(/^stage is '.*Example: prod$/)]);
-  });
+  it.each(['local', '1st', 'pro_d', 'a'.repeat(21), '', 'prod-throttles', 'prod-forwards'])(
+    "a stage called '%s'",
+    (stage) => {
+      expect(problems({}, { stage })).toEqual([expect.stringMatching(/^stage is '.*Example: prod$/)]);
+    },
+  );
 
   it('a region without a pinned agent, or without function URLs', () => {
     expect(problems({}, { region: 'us-gov-west-1' })).toEqual([

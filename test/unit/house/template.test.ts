@@ -30,7 +30,8 @@ beforeAll(async () => {
   deployed = await service.package('prod', PARAMETERS);
   local = await service.package('local', {});
   zurich = await service.package(...ZURICH_STAGE);
-});
+  // Three packages: a minute each on a busy machine.
+}, 600_000);
 afterAll(() => service?.remove());
 
 const RULES = [
@@ -84,6 +85,43 @@ describe('stages', () => {
     const { resources } = zurich;
     expect(resources.TickLambdaFunction?.Properties.TracingConfig).toEqual({ Mode: 'Active' });
     expect(resources.StateTable?.Properties.DeletionProtectionEnabled).toBe(true);
+  });
+
+  it('give every resource that takes tags those of the organisation, every role its boundary, and logs their time', () => {
+    const ours = { service: 'crossfade', owner: 'crossfade', 'data-class': 'internal' };
+    const tagged = (it: Packaged, types: readonly string[]) =>
+      Object.values(it.resources)
+        .filter(({ Type }) => types.includes(Type))
+        .map(({ Type, Properties }) => [
+          Type,
+          Object.fromEntries(
+            (Properties.Tags as { Key: string; Value: string }[]).map(({ Key, Value }) => [Key, Value]),
+          ),
+        ]);
+    const types = typesOf(zurich).filter((type) =>
+      Object.values(zurich.resources).some(({ Type, Properties }) => Type === type && Array.isArray(Properties.Tags)),
+    );
+    expect(types).toEqual(
+      expect.arrayContaining([
+        'AWS::DynamoDB::Table',
+        'AWS::KMS::Key',
+        'AWS::Lambda::Function',
+        'AWS::IAM::Role',
+        'AWS::CodeDeploy::Application',
+      ]),
+    );
+    for (const [type, tags] of tagged(zurich, types))
+      expect(tags, String(type)).toEqual({ ...ours, 'cost-center': '4711' });
+    for (const [type, tags] of tagged(deployed, types)) expect(tags, String(type)).toEqual(ours);
+    const boundaries = (it: Packaged) => [
+      ...new Set(
+        Object.values(it.resources)
+          .filter(({ Type }) => Type === 'AWS::IAM::Role')
+          .map(({ Properties }) => Properties.PermissionsBoundary),
+      ),
+    ];
+    expect([boundaries(zurich), boundaries(deployed)]).toEqual([[ZURICH_STAGE[1].permissionsBoundary], [undefined]]);
+    expect(zurich.resources.TickLogGroup?.Properties.RetentionInDays).toBe(365);
   });
 
   it('has as many alarms, keys and megabytes as `crossfade cost` counts: `npm run bench requests` counts again', () => {
