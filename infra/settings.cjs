@@ -8,7 +8,7 @@
  *
  *   <tmp>/crossfade-<uid>-<port>/settings.json        lib/schemas/local-settings.ts says what is in it
  *
- * Any other stage: parameters (infra/parameters.cjs), given as `--param="vpcId=vpc-1"` or as an environment variable. Nothing
+ * Any other stage: parameters (infra/parameters.cjs), given as `--param="NAME=VALUE"` or as an environment variable. Nothing
  * here is looked up over the network, so packaging works without credentials.
  */
 
@@ -17,40 +17,21 @@ const { tmpdir, userInfo } = require('node:os');
 const { join } = require('node:path');
 const { accessOf, refuseTooLarge } = require('./access.cjs');
 const { PARAMETERS } = require('./parameters.cjs');
+const { listed, problemsOf, wholeOf } = require('./refusals.cjs');
+const { APPCONFIG_LAYERS, WITHOUT_BUDGETS, WITHOUT_FUNCTION_URLS } = require('./regions.cjs');
 
 const DEFAULT_PORT = 3000;
 
-/** AppConfig agent 2.0.17054 for arm64. The account and the layer's number differ by region. */
-const APPCONFIG_LAYERS = {
-  'us-east-1': '027255383542:layer:AWS-AppConfig-Extension-Arm64:254',
-  'us-east-2': '728743619870:layer:AWS-AppConfig-Extension-Arm64:229',
-  'us-west-1': '958113053741:layer:AWS-AppConfig-Extension-Arm64:272',
-  'us-west-2': '359756378197:layer:AWS-AppConfig-Extension-Arm64:275',
-  'ca-central-1': '039592058896:layer:AWS-AppConfig-Extension-Arm64:182',
-  'eu-central-1': '066940009817:layer:AWS-AppConfig-Extension-Arm64:238',
-  'eu-central-2': '758369105281:layer:AWS-AppConfig-Extension-Arm64:178',
-  'eu-west-1': '434848589818:layer:AWS-AppConfig-Extension-Arm64:241',
-  'eu-west-2': '282860088358:layer:AWS-AppConfig-Extension-Arm64:194',
-  'eu-west-3': '493207061005:layer:AWS-AppConfig-Extension-Arm64:192',
-  'eu-north-1': '646970417810:layer:AWS-AppConfig-Extension-Arm64:226',
-  'eu-south-1': '203683718741:layer:AWS-AppConfig-Extension-Arm64:177',
-  'ap-northeast-1': '980059726660:layer:AWS-AppConfig-Extension-Arm64:225',
-  'ap-northeast-2': '826293736237:layer:AWS-AppConfig-Extension-Arm64:181',
-  'ap-southeast-1': '421114256042:layer:AWS-AppConfig-Extension-Arm64:210',
-  'ap-southeast-2': '080788657173:layer:AWS-AppConfig-Extension-Arm64:256',
-  'ap-south-1': '554480029851:layer:AWS-AppConfig-Extension-Arm64:232',
-  'sa-east-1': '000010852771:layer:AWS-AppConfig-Extension-Arm64:215',
-};
-
-/** Regions where CloudFormation has no such type: test/helpers/resource-types.ts has the source. */
-const WITHOUT_BUDGETS = ['eu-north-1', 'eu-south-1', 'eu-central-2'];
-const WITHOUT_FUNCTION_URLS = ['eu-central-2'];
-
-module.exports = async ({ resolveVariable }) => {
+module.exports = async ({ options, resolveVariable }) => {
   const stage = await resolveVariable('sls:stage');
   const region = await resolveVariable('self:provider.region');
-  if (stage === 'local') refuseDeployment(process.argv);
-  return stage === 'local' ? localSettings() : awsSettings(stage, region, await readParameters(stage, resolveVariable));
+  if (stage === 'local') {
+    refuseDeployment(process.argv);
+    return localSettings();
+  }
+  const given = { ...strangers(options), ...(await givenParameters(resolveVariable)) };
+  refuseProblems(given, { stage, region });
+  return awsSettings(stage, region, wholeOf(given));
 };
 
 // ---------------------------------------------------------------------------------------------------------- local
@@ -67,9 +48,11 @@ function localSettings() {
   const ports = portsFrom(base);
   const environment = overridden({ ...localEnvironment(ports), ...written?.environment });
   return {
-    ...withDefaults({ ownerDatabaseUrl: environment.CROSSFADE_OWNER_DATABASE_URL }),
+    ...wholeOf({ ownerDatabaseUrl: environment.CROSSFADE_OWNER_DATABASE_URL }),
     region: 'eu-central-1',
     protectTables: false,
+    tags: tagsOf(wholeOf({})),
+    logRetentionDays: 30,
     versioned: false,
     packages: { blockPublicAccess: true },
     tracing: false,
@@ -89,12 +72,13 @@ function localSettings() {
     concurrency: {},
     alarms: [],
     routeTables: [],
-    access: accessOf({
-      ...withDefaults({}),
-      jwtIssuer: environment.CROSSFADE_JWT_ISSUER,
-      jwtAudience: environment.CROSSFADE_JWT_AUDIENCE,
-      jwks: environment.CROSSFADE_JWKS,
-    }),
+    access: accessOf(
+      wholeOf({
+        jwtIssuer: environment.CROSSFADE_JWT_ISSUER,
+        jwtAudience: environment.CROSSFADE_JWT_AUDIENCE,
+        jwks: environment.CROSSFADE_JWKS,
+      }),
+    ),
     offline: {
       host: '127.0.0.1',
       httpPort: written ? Number(new URL(written.apiUrl).port) : ports.api,
@@ -195,128 +179,46 @@ function overridden(environment) {
 
 // ------------------------------------------------------------------------------------------------------------ aws
 
-/** Parameter, else environment variable, else default. Everything that is missing is said at once. */
-async function readParameters(stage, resolveVariable) {
-  const values = {};
-  const missing = [];
-  for (const [name, { env, required, meaning, example, default: fallback }] of Object.entries(PARAMETERS)) {
-    const given = (await resolveVariable(`param:${name}, null`)) ?? process.env[env];
-    if (given !== undefined && given !== null && given !== '') values[name] = String(given);
-    else if (required) missing.push(`  --param="${name}=${example}"  or ${env}: ${meaning}`);
-    else values[name] = fallback;
+/** Parameter, else environment variable. */
+async function givenParameters(resolveVariable) {
+  const given = {};
+  for (const [name, { env }] of Object.entries(PARAMETERS)) {
+    const value = (await resolveVariable(`param:${name}, null`)) ?? process.env[env];
+    if (value !== undefined && value !== null && value !== '') given[name] = String(value);
   }
-  if (missing.length > 0) throw new Error(`Stage '${stage}' needs parameters that are not set:\n${missing.join('\n')}`);
-  refusePasswords(values);
-  refuseStrangers(values);
-  refuseWebhook(values);
-  refuseCriteria(values);
-  refuseRunbooks(values);
-  refuseBreakGlass(values);
-  return values;
+  return given;
 }
 
-/** The environment of a function can be read by every role that may list functions. */
-function refusePasswords(values) {
-  for (const name of ['databaseUrl', 'ownerDatabaseUrl']) {
-    if (new URL(values[name]).password !== '') {
-      throw new Error(`Parameter ${name} holds a password. Deployed functions log in with IAM tokens: leave it out.`);
-    }
-  }
+/** What was given by a name that no parameter has: the framework would say nothing. */
+function strangers(options) {
+  const names = [options?.param ?? []].flat().map((word) => word.split('=')[0]);
+  return Object.fromEntries(names.filter((name) => !(name in PARAMETERS)).map((name) => [name, '']));
 }
 
-/** Tokens are granted for these users, and the network is open for this port: with others no login is possible. */
-function refuseStrangers(values) {
-  for (const [name, user] of [
-    ['databaseUrl', 'databaseUser'],
-    ['ownerDatabaseUrl', 'ownerDatabaseUser'],
-  ]) {
-    const { username, port } = new URL(values[name]);
-    if (decodeURIComponent(username) !== values[user]) {
-      throw new Error(
-        `Parameter ${name} logs in as '${username}', and ${user} is '${values[user]}'. Give both the same.`,
-      );
-    }
-    if ((port || '5432') !== values.databasePort) {
-      throw new Error(
-        `Parameter ${name} uses port ${port || '5432'}, and databasePort is ${values.databasePort}. Give both the same.`,
-      );
-    }
-  }
-}
-
-/** What the publisher would refuse with its first message is refused before the deployment. */
-function refuseWebhook(values) {
-  const { alertWebhookUrl: url, alertWebhookForm: form, alertWebhookKeyArn: arn, alertEventBus: bus } = values;
-  if (!/^[\w./-]{1,256}$/.test(bus)) throw new Error(`Parameter alertEventBus '${bus}' is no name of a bus.`);
-  if (!url !== !arn) throw new Error('Parameters alertWebhookUrl and alertWebhookKeyArn belong together: give both.');
-  if (!new RegExp(PARAMETERS.alertWebhookForm.pattern).test(form))
-    throw new Error(`Parameter alertWebhookForm '${form}' is none of crossfade, slack, teams and pagerduty.`);
-  if (!url) return;
-  if (!URL.canParse(url) || new URL(url).protocol !== 'https:' || new URL(url).username !== '') {
-    throw new Error('Parameter alertWebhookUrl is no https address without a user.');
-  }
-  if (!SECRET.test(arn)) throw new Error('Parameter alertWebhookKeyArn is no ARN of a secret in Secrets Manager.');
-}
-
-const SECRET = /^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:[\w/+=.@-]+$/;
-const ALARM = /^arn:[\w-]+:cloudwatch:[a-z0-9-]+:\d{12}:alarm:[^,*]+$/;
-
-/** What a criterion could not be observed with is refused before the deployment. */
-function refuseCriteria({ alarmArns, checkKeyArn }) {
-  const wrong = alarmArns === '' || alarmArns === '*' ? [] : listed(alarmArns).filter((arn) => !ALARM.test(arn));
-  if (wrong.length > 0) throw new Error(`Parameter alarmArns has '${wrong[0]}', which is no ARN of an alarm.`);
-  if (checkKeyArn !== '' && !SECRET.test(checkKeyArn))
-    throw new Error('Parameter checkKeyArn is no ARN of a secret in Secrets Manager.');
-}
-
-/** Alarms are read in a console and in mails, where only a whole address leads anywhere. */
-function refuseRunbooks({ runbookUrl: url }) {
-  if (url === PARAMETERS.runbookUrl.default) return;
-  if (URL.canParse(url) && new URL(url).protocol === 'https:' && !url.endsWith('/') && !url.includes('#')) return;
-  throw new Error(
-    `Parameter runbookUrl '${url}' is no https address of a folder, without a slash or # at its end. Give the address of ${PARAMETERS.runbookUrl.default} in your copy of the repository.`,
-  );
-}
-
-/** Without MFA and without a name everybody whom the account lets assume roles could stop everything. */
-function refuseBreakGlass(values) {
-  if (isTrue('breakGlassMfa', values) || values.breakGlassPrincipal) return;
-  throw new Error('Parameter breakGlassMfa is false without breakGlassPrincipal: name who may take the role.');
-}
-
-/** What AWS would refuse in the middle of a deployment, all of it at once. */
-function refuseUnlike(values) {
-  const wrong = Object.entries(PARAMETERS).filter(
-    ([name, { pattern }]) => values[name] && pattern !== undefined && !new RegExp(pattern).test(values[name]),
-  );
-  if (wrong.length === 0) return;
-  const lines = wrong.map(
-    ([name, { meaning, example }]) => `  ${name} is '${values[name]}': ${meaning}. Example: ${example}`,
-  );
-  throw new Error(`Parameters cannot be used:\n${lines.join('\n')}`);
-}
-
-function withDefaults(values) {
-  return {
-    ...Object.fromEntries(Object.entries(PARAMETERS).map(([name, { default: value }]) => [name, value ?? ''])),
-    ...values,
-  };
+function refuseProblems(given, at) {
+  const problems = problemsOf(given, at);
+  if (problems.length === 0) return;
+  const lines = problems.map((one) => `  ${one}`).join('\n');
+  const message = `Stage '${at.stage}' cannot be made with these parameters, given as --param="NAME=VALUE" or as variables (infra/parameters.cjs):\n${lines}`;
+  // The framework prints the stack of an error, which is of no use here.
+  throw Object.assign(new Error(message), { stack: message });
 }
 
 function awsSettings(stage, region, values) {
-  const access = accessOf({ ...values, gatewayTokenHeader: tokenHeader(values.gatewayTokenHeader) });
+  const access = accessOf(values);
   const settings = {
-    ...withDefaults(values),
+    ...values,
     region,
-    protectTables: isTrue('protectTables', values),
+    protectTables: values.protectTables === 'true',
+    tags: tagsOf(values),
+    logRetentionDays: Number(values.logRetentionDays),
     versioned: values.canary !== '',
     packages: values.packageBucket ? { name: values.packageBucket } : { blockPublicAccess: true },
     // Conditions of the template compare texts.
-    createDynamodbEndpoint: String(isTrue('createDynamodbEndpoint', values)),
     traced: values.tracing,
-    tracing: isTrue('tracing', values),
+    tracing: values.tracing === 'true',
     budgets: WITHOUT_BUDGETS.includes(region) ? 'unknown' : 'known',
-    functionUrls: functionUrls(region, values),
+    functionUrls: WITHOUT_FUNCTION_URLS.includes(region) ? 'unknown' : 'known',
     environment: {
       ...commonEnvironment(stage),
       CROSSFADE_PROFILE: 'aws',
@@ -329,7 +231,7 @@ function awsSettings(stage, region, values) {
       CROSSFADE_CONNECTIONS: values.connections,
       ...access.environment,
       CROSSFADE_LOG_LEVEL: values.logLevel,
-      CROSSFADE_METRICS_RETENTION_DAYS: days(values.metricsRetentionDays),
+      CROSSFADE_METRICS_RETENTION_DAYS: values.metricsRetentionDays,
     },
     vpc: { securityGroupIds: [{ Ref: 'FunctionSecurityGroup' }], subnetIds: listed(values.subnetIds) },
     // Only the shadow-writer brings forwarded writes to upstreams.
@@ -353,24 +255,22 @@ function awsSettings(stage, region, values) {
     prefetch: {
       'Fn::Sub': `/applications/\${FlagsApplication}/environments/\${FlagsEnvironment}/configurations/\${FlagsProfile}`,
     },
-    layers: [values.appConfigLayer || pinnedLayer(region)],
+    layers: [values.appConfigLayer || `arn:aws:lambda:${region}:${APPCONFIG_LAYERS[region]}`],
     concurrency: {
       control: reserved(values.reservedControl),
       tick: reserved(values.reservedTick),
-      publisher: reserved(values.reservedPublisher, 2),
-      relay: reserved(values.reservedRelay, 3),
+      publisher: reserved(values.reservedPublisher),
+      relay: reserved(values.reservedRelay),
       shadowWriter: reserved(values.reservedShadowWriter),
       backfill: reserved(values.reservedBackfill),
       verify: reserved(values.reservedVerify),
     },
     access,
-    gatewayTokenHeader: tokenHeader(values.gatewayTokenHeader),
     alarms: listed(values.alarmArns || 'none'),
     routeTables: listed(values.routeTableIds),
     offline: {},
     streams: {},
   };
-  refuseUnlike(values);
   // The tick has more variables than any other function.
   refuseTooLarge('tick', {
     ...settings.environment,
@@ -381,48 +281,16 @@ function awsSettings(stage, region, values) {
   return settings;
 }
 
-function functionUrls(region, { gatewayUrl }) {
-  if (!WITHOUT_FUNCTION_URLS.includes(region)) return 'known';
-  if (gatewayUrl !== 'true') return 'unknown';
-  throw new Error(
-    `Parameter gatewayUrl is true, and CloudFormation makes no function URLs in ${region}. Leave it out: the gateway has its address behind the API.`,
-  );
-}
+/** The budget looks for `service`. */
+const tagsOf = ({ owner, dataClass, tags }) => ({
+  ...(tags ? JSON.parse(tags) : {}),
+  service: 'crossfade',
+  owner,
+  'data-class': dataClass,
+});
 
-function pinnedLayer(region) {
-  const layer = APPCONFIG_LAYERS[region];
-  if (!layer)
-    throw new Error(`No AppConfig agent layer is pinned for ${region}. Give its ARN: --param="appConfigLayer=…"`);
-  return `arn:aws:lambda:${region}:${layer}`;
-}
-
-function tokenHeader(name) {
-  if (['Authorization', 'X-Crossfade-Authorization'].includes(name)) return name;
-  throw new Error(`Parameter gatewayTokenHeader '${name}' is neither Authorization nor X-Crossfade-Authorization.`);
-}
-
-function isTrue(name, { [name]: text }) {
-  if (['true', 'false'].includes(text)) return text === 'true';
-  throw new Error(`Parameter ${name} '${text}' is neither true nor false.`);
-}
-
-/** Lambda reads 0 as "never run"; here it means that nothing is reserved. `least`: how many run at once on any day. */
-function reserved(text, least = 1) {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 0) throw new Error(`Reserved concurrency '${text}' is not a whole number.`);
-  if (count > 0 && count < least)
-    throw new Error(`Reserved concurrency '${text}' is too little: ${least} instances of that function run at once.`);
-  return count === 0 ? null : count;
-}
-
-function days(text) {
-  if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 400) return text;
-  throw new Error(`Parameter metricsRetentionDays '${text}' is not a whole number of 1–400 days.`);
-}
-
-function listed(text) {
-  return text.split(',').map((entry) => entry.trim());
-}
+/** Lambda reads 0 as "never run"; here it means that nothing is reserved. */
+const reserved = (text) => (Number(text) === 0 ? null : Number(text));
 
 function commonEnvironment(stage) {
   return {

@@ -4,6 +4,7 @@
  * as one value that can be compared.
  */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -20,7 +21,9 @@ import { definePhases, type PhaseInput } from '../../lib/define/phases.ts';
 import type { Answer } from '../property/served.ts';
 import { type ApiCall, CONTEXT, eventOf, type GatewayRoute, invoke, routeFor } from './api-gateway.ts';
 import { JWKS } from './api-tokens.ts';
+import { onRequests } from './asked-requests.mjs';
 import { type OwnDatabase, ownDatabase } from './postgres.ts';
+import { type Deed, deedBook } from './role-evaluation.ts';
 import { type Backing, backing, environmentOf } from './stack-parts.ts';
 import { type RunningPublisher, startPublisher } from './stack-parts-publisher.ts';
 
@@ -43,6 +46,8 @@ export type ApiStack = {
   db: OwnDatabase;
   on: Backing;
   publisher: RunningPublisher;
+  /** What each function has asked DynamoDB for. */
+  deeds(): readonly Deed[];
   /** Fresh instances of all functions, with changes to their environment: other addresses, for servers that are down. */
   instances(over?: Readonly<Record<string, string>>): Promise<Instance>;
   /** One request to these instances, by the routes of the template; a path without a route reaches `control` all the same. */
@@ -96,15 +101,21 @@ export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStac
 
   Object.assign(process.env, environment);
   vi.resetModules();
+  const book = deedBook();
+  const functionAtWork = new AsyncLocalStorage<string>();
+  const forget = onRequests((operation, body) => book.note(functionAtWork.getStore() ?? 'nobody', operation, body));
   const { handler } = await import('../../functions/publisher.ts');
-  const publisher = startPublisher(on, (event) => handler(event, CONTEXT));
+  const publisher = startPublisher(on, (event) => functionAtWork.run('publisher', () => handler(event, CONTEXT)));
   await publisher.look();
 
   const instances: ApiStack['instances'] = async (over = {}) => {
     vi.resetModules();
     for (const [name, value] of Object.entries({ ...environment, ...over })) process.env[name] = value;
     const loaded = await Promise.all(
-      HTTP_FUNCTIONS.map(async (name) => [name, (await MODULES[name]()).handler] as const),
+      HTTP_FUNCTIONS.map(async (name) => {
+        const { handler } = (await MODULES[name]()) as { handler: (...words: unknown[]) => unknown };
+        return [name, (...words: unknown[]) => functionAtWork.run(name, () => handler(...words))] as const;
+      }),
     );
     const made = Object.fromEntries(loaded) as Instance;
     // The environment is read at the first request, which here is one that nobody lets in.
@@ -127,6 +138,7 @@ export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStac
     db,
     on,
     publisher,
+    deeds: () => book.deeds.filter(({ by }) => by !== 'nobody'),
     instances,
     call,
     async command(instance, cutover, name, body = {}) {
@@ -138,6 +150,7 @@ export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStac
     stopUpstreams: () => upstream.close(),
     async stop() {
       await publisher.stop();
+      forget();
       await Promise.all([on.stop(), upstream.close()]);
       await db.drop();
       rmSync(directory, { recursive: true, force: true });

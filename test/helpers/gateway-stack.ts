@@ -13,6 +13,7 @@ import { eventOf } from './api-gateway.ts';
 import { JWKS, tokenOf } from './api-tokens.ts';
 import { deployedFunctions, type FunctionHost, functionHost, schedule } from './handler-process.ts';
 import { type Holding, type KeyedService, keyedService } from './keyed-service.ts';
+import { deedBook, deniedIn } from './role-evaluation.ts';
 import { backing, command, environmentOf, portsOn } from './stack-parts.ts';
 import { LOOK } from './stack-parts-publisher.ts';
 import { streamMapping, streamReader } from './stack-parts-stream.ts';
@@ -28,6 +29,7 @@ export type GatewayStack = Awaited<ReturnType<typeof gatewayStack>>;
 
 export async function gatewayStack(options: { gateways: number; memory: 'keeps keys' | 'forgetful' }) {
   const on = await backing();
+  const book = deedBook();
   const functions = deployedFunctions();
   const directory = mkdtempSync(join(tmpdir(), 'crossfade-gateway-stack-'));
   const service = (side: string) => keyedService(join(directory, `${side}.journal`), options.memory);
@@ -53,6 +55,7 @@ export async function gatewayStack(options: { gateways: number; memory: 'keeps k
       functions,
       name: `${name}:${number}`,
       environment: { ...environment, CROSSFADE_JWKS: JWKS },
+      book,
       timeoutMs: TIMEOUTS[name],
     });
   const gateways = Array.from({ length: options.gateways }, (_, n) => host('gateway', n));
@@ -78,6 +81,8 @@ export async function gatewayStack(options: { gateways: number; memory: 'keeps k
       const answer = await gateways[gateway]!.invoke(event).catch(() => null);
       return (answer as { statusCode: number } | null)?.statusCode ?? null;
     },
+    /** Of what the functions have asked DynamoDB for, all that their roles do not allow. */
+    denied: () => deniedIn(book.deeds, on.tables),
     forwards: (): Promise<ForwardsSummary> => ports.forwards.summary(ID),
     holdings: async (): Promise<Record<'primary' | 'shadow', Holding>> => ({
       primary: await primary.holding(),

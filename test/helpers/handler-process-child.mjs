@@ -4,6 +4,9 @@
  */
 
 import { pathToFileURL } from 'node:url';
+import { onRequests } from './asked-requests.mjs';
+
+onRequests((...asked) => process.connected && process.send({ asked }));
 
 const { handler } = await import(pathToFileURL(process.argv[2]).href);
 

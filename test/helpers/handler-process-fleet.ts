@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { deployedFunctions, type FunctionHost, functionHost, type Schedule, schedule } from './handler-process.ts';
+import { type Deed, deedBook } from './role-evaluation.ts';
 import { type Backing, environmentOf, type OwnPorts, recordTraffic } from './stack-parts.ts';
 import { LOOK, startPublisher } from './stack-parts-publisher.ts';
 import { type StreamMapping, streamMapping, streamReader } from './stack-parts-stream.ts';
@@ -27,6 +28,8 @@ const TURN = { maxMs: 2_000 };
 export type Fleet = {
   hosts: readonly FunctionHost[];
   ticks: readonly Schedule[];
+  /** What each function has asked DynamoDB for. */
+  deeds: readonly Deed[];
   kills(): number;
   killsInCall(): number;
   /** Instances that ended by themselves, and calls beyond their time-out: there must be none. */
@@ -47,6 +50,7 @@ export function startFleet(
     ports: OwnPorts;
   },
 ): Fleet {
+  const book = deedBook();
   const functions = deployedFunctions();
   const settings = mkdtempSync(join(tmpdir(), 'crossfade-fleet-'));
   const cutovers = join(settings, 'cutovers.json');
@@ -55,7 +59,7 @@ export function startFleet(
   const minuteMs = 60_000 / options.clock.speed;
   const hosts: FunctionHost[] = [];
   const host = (name: Name, number = 1) => {
-    const made = functionHost({ functions, name: `${name}:${number}`, environment, timeoutMs: TIMEOUTS[name] });
+    const made = functionHost({ functions, name: `${name}:${number}`, environment, timeoutMs: TIMEOUTS[name], book });
     hosts.push(made);
     return made;
   };
@@ -79,6 +83,7 @@ export function startFleet(
   return {
     hosts,
     ticks,
+    deeds: book.deeds,
     kills: () => sum(({ figures }) => figures.kills),
     killsInCall: () => sum(({ figures }) => figures.killedInCall),
     accidents: () =>

@@ -8,6 +8,7 @@ import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DeedBook } from './role-evaluation.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(dirname(HERE));
@@ -58,6 +59,8 @@ export function deployedFunctions(): string {
 }
 
 type Answer = { id: number; result?: unknown; error?: string };
+/** A request to DynamoDB: its operation and its body. */
+type Asked = { asked: [operation: string, body: string] };
 type Pending = { id: number; resolve(value: unknown): void; reject(error: Error): void; timer: NodeJS.Timeout };
 type Instance = {
   child: ChildProcess;
@@ -73,6 +76,8 @@ export function functionHost(options: {
   name: string;
   environment: Readonly<Record<string, string>>;
   timeoutMs: number;
+  /** Gets what it asks DynamoDB for. */
+  book?: DeedBook;
 }): FunctionHost {
   const { name, timeoutMs } = options;
   const bundle = join(options.functions, name.split(':')[0]!, 'index.mjs');
@@ -100,7 +105,10 @@ export function functionHost(options: {
         made.output.splice(0, Math.max(0, made.output.length - KEPT_LINES));
       });
     }
-    child.on('message', (answer: Answer) => settle(made, answer));
+    child.on('message', (message: Answer | Asked) => {
+      if ('asked' in message) options.book?.note(name.split(':')[0]!, ...message.asked);
+      else settle(made, message);
+    });
     child.on('exit', (code, signal) => ended(made, `${name} ended with ${signal ?? code}`));
     return made;
   }

@@ -48,17 +48,24 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   databaseUrl: 'postgres://crossfade_runtime@db.example.com:5432/app',
   ownerDatabaseUrl: 'postgres://crossfade_owner@db.example.com:5432/app',
   databaseResourceId: 'db-ABCDEFGH',
-  vpcId: 'vpc-1',
-  subnetIds: 'subnet-1,subnet-2',
-  routeTableIds: 'rtb-1',
-  databaseSecurityGroupId: 'sg-1',
-  dynamodbPrefixListId: 'pl-1',
+  vpcId: 'vpc-0a1b2c3d',
+  subnetIds: 'subnet-0a1b2c3d,subnet-1b2c3d4e',
+  routeTableIds: 'rtb-0a1b2c3d',
+  databaseSecurityGroupId: 'sg-0a1b2c3d',
+  dynamodbPrefixListId: 'pl-0a1b2c3d',
 };
 
-/** A stage where types are unknown, without an issuer of tokens, traced, the second in its VPC, released by CodeDeploy, from another's bucket: for `package`. */
+/** A stage where types are unknown, without an issuer of tokens, traced, with what an organisation asks for, the second in its VPC, released by CodeDeploy, from another's bucket: for `package`. */
 export const ZURICH_STAGE = (() => {
   const { jwtIssuer: _, jwtAudience: __, jwks: ___, ...withoutIssuer } = PARAMETERS;
-  const asked = { tracing: 'true', protectTables: 'true', createDynamodbEndpoint: 'false' };
+  const asked = {
+    tracing: 'true',
+    protectTables: 'true',
+    createDynamodbEndpoint: 'false',
+    tags: '{"cost-center":"4711"}',
+    permissionsBoundary: 'arn:aws:iam::123456789012:policy/boundary',
+    logRetentionDays: '365',
+  };
   return [
     'zurich',
     { ...withoutIssuer, ...asked, canary: 'LambdaCanary10Percent5Minutes', packageBucket: 'acme-packages' },

@@ -5,7 +5,7 @@
 
 import { build } from 'esbuild';
 import type { Packaged } from './packaged-template.ts';
-import { FUNCTIONS, ROOT } from './packaged-template.ts';
+import { FUNCTIONS, PARAMETERS, ROOT } from './packaged-template.ts';
 import { at, functionOf, type Json, ofType, properties } from './template-access.ts';
 
 /** Where a client goes, by its package or by the file of ours that opens the connection. */
@@ -108,13 +108,17 @@ function reaches(it: Packaged, name: string, place: string, network: Network): b
     const ingress = madeOf(it, 'AWS::EC2::SecurityGroupIngress').map(([, { Properties }]) => Properties);
     const mayCome = ingress.some(
       ({ GroupId, SourceSecurityGroupId }) =>
-        GroupId === 'sg-1' && groups.includes((at(SourceSecurityGroupId, 'Fn::GetAtt') as string[])[0]!),
+        GroupId === PARAMETERS.databaseSecurityGroupId &&
+        groups.includes((at(SourceSecurityGroupId, 'Fn::GetAtt') as string[])[0]!),
     );
-    return mayCome && mayGo(5432, { DestinationSecurityGroupId: 'sg-1' });
+    return mayCome && mayGo(5432, { DestinationSecurityGroupId: PARAMETERS.databaseSecurityGroupId });
   }
   if (place === 'dynamodb') {
     const own = endpointsOf(it).some(({ VpcEndpointType }) => VpcEndpointType === 'Gateway');
-    return (own || network.dynamodbGateway || network.nat) && mayGo(443, { DestinationPrefixListId: 'pl-1' });
+    return (
+      (own || network.dynamodbGateway || network.nat) &&
+      mayGo(443, { DestinationPrefixListId: PARAMETERS.dynamodbPrefixListId })
+    );
   }
   return mayGo(443, { CidrIp: '0.0.0.0/0' }) && (network.nat || network.endpoints.includes(place));
 }

@@ -106,6 +106,8 @@ export const KINDS: Readonly<Record<string, readonly [arn: string, ...actions: s
     'iam:CreateRole',
     'iam:PutRolePolicy',
     'iam:PassRole',
+    'iam:TagRole',
+    'iam:PutRolePermissionsBoundary',
     'iam:DeleteRole',
   ],
   'AWS::KMS::Key': [regional('kms', 'key/k1'), 'kms:PutKeyPolicy', 'kms:ScheduleKeyDeletion'],

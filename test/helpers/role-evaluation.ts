@@ -3,13 +3,17 @@
  * keys. What is not understood here is not allowed.
  */
 
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Packaged } from './packaged-template.ts';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import type { TableNames } from '../../infra/local/tables.ts';
+import { type Packaged, type Resource, ROOT } from './packaged-template.ts';
 import { at, functionOf, type Json, type Statement, statements } from './template-access.ts';
 
-/** One thing that a request does. `keys`: values of the partition key, all that it touches. */
-export type Deed = { action: string; table: string; keys: readonly string[] };
+/** One thing that a request does. `keys`: values of the partition key, all that it touches; `by`: the function, where more than one is recorded. */
+export type Deed = { action: string; table: string; keys: readonly string[]; by?: string };
 
 type Value = { S?: string };
 type Body = {
@@ -75,6 +79,54 @@ export function grantsOf(packaged: Packaged, name: string): Statement[] {
   return statements(packaged).filter((statement) => statement.role === role && statement.Effect === 'Allow');
 }
 
+/** The roles as infra/roles.yml writes them, for whoever has no packaged template at hand. */
+export const ROLES: readonly Statement[] = (() => {
+  const text = readFileSync(join(ROOT, 'infra/roles.yml'), 'utf8');
+  const tag = (name: string, resolve: (it: never) => unknown) => ({ tag: name, resolve });
+  const customTags = [
+    tag('!GetAtt', (it: string) => ({ 'Fn::GetAtt': it.split('.') })),
+    tag('!Sub', (it: string) => ({ 'Fn::Sub': it })),
+    tag('!Ref', (it: string) => ({ Ref: it })),
+    ...['!If', '!Not', '!Equals'].map((name) => ({ ...tag(name, () => null), collection: 'seq' })),
+  ];
+  const { Resources } = parse(text, { customTags: customTags as never }) as { Resources: Record<string, Resource> };
+  return statements({ resources: Resources } as Packaged).filter(({ Effect }) => Effect === 'Allow');
+})();
+
+const roleOf = (name: string): string =>
+  `${name
+    .replace('-stream', '')
+    .split('-')
+    .map((part) => part[0]!.toUpperCase() + part.slice(1))
+    .join('')}Role`;
+
+/** A line for each kind of deed that the role of its function does not allow. */
+export function deniedIn(
+  deeds: readonly Deed[],
+  { state, changes }: TableNames,
+  roles: readonly Statement[] = ROLES,
+): string[] {
+  const tables = { [state]: 'StateTable', [changes]: 'ChangesTable' };
+  const denied = deeds.filter(
+    (deed) => !roles.some((one) => one.role === roleOf(deed.by ?? '') && allows(one, deed, tables)),
+  );
+  const said = denied.map(
+    ({ by, action, table, keys }) => `${by}: ${action} of ${tables[table] ?? table}, keys ${keys.join(', ')}`,
+  );
+  return [...new Set(said)].sort();
+}
+
+/** Each grant that something was done by: role, statement and action. */
+export function usedIn(deeds: readonly Deed[], { state, changes }: TableNames): string[] {
+  const tables = { [state]: 'StateTable', [changes]: 'ChangesTable' };
+  const used = ROLES.flatMap((one) =>
+    deeds
+      .filter((deed) => one.role === roleOf(deed.by ?? '') && allows(one, deed, tables))
+      .map(({ action }) => `${one.role}.${one.Sid} ${action}`),
+  );
+  return [...new Set(used)].sort();
+}
+
 /** @param tables the logical name of each table of the run */
 export function allows(
   { Action, Resource, Condition }: Statement,
@@ -93,6 +145,16 @@ export function allows(
 
 const isLike = (key: string, pattern: string): boolean =>
   pattern.endsWith('*') ? key.startsWith(pattern.slice(0, -1)) : key === pattern;
+
+/** What functions have asked for, each under its name, as test/helpers/asked-requests.mjs tells of it. */
+export type DeedBook = { deeds: readonly Deed[]; note(by: string, operation: string, body: string): void };
+
+export function deedBook(): DeedBook {
+  const deeds: Deed[] = [];
+  const note: DeedBook['note'] = (by, operation, body) =>
+    void deeds.push(...deedsOf(operation, JSON.parse(body) as Body).map((deed) => ({ ...deed, by })));
+  return { deeds, note };
+}
 
 export type Recorder = { endpoint: string; deeds: readonly Deed[]; stop(): Promise<void> };
 

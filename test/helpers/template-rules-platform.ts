@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { SCHEDULE_MARGIN_MS } from '../../functions/middleware.ts';
 import { changesTable, stateTable } from '../../infra/local/tables.ts';
 import { ALERTS, ASKED, STATES } from '../../lib/adapters/dynamodb/keys.ts';
-import { FUNCTIONS, type Packaged, ROOT } from './packaged-template.ts';
+import { FUNCTIONS, PARAMETERS, type Packaged, ROOT } from './packaged-template.ts';
 import { LIFE_MS } from './relay-world.ts';
 import {
   at,
@@ -55,6 +55,23 @@ const ALARMS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(FUNCTIONS.map((name) => [`Throttles${name.split('-').map(capital).join('')}`, 'Throttles'])),
 };
 
+const NAME_PROPERTIES = [
+  'FunctionName',
+  'RoleName',
+  'TableName',
+  'AlarmName',
+  'QueueName',
+  'TopicName',
+  'LogGroupName',
+  'Name',
+];
+/** Of those that are shorter than 255: https://docs.aws.amazon.com/lambda and /IAM, /sqs, /eventbridge, quotas of names. */
+const MAX_NAME: Readonly<Record<string, number>> = { FunctionName: 64, RoleName: 64, QueueName: 80, Name: 64 };
+/** As infra/refusals.cjs lets it be. */
+const LONGEST_STAGE = 20;
+/** Stages that end so are refused there. */
+const TAKEN_ENDINGS = ['forwards', 'throttles'];
+
 /** The default of `runbookUrl` is the folder of the pages, so that each address can be followed here. */
 function hasRunbook(description: unknown): boolean {
   const [, page] = / Runbook: (\S+\.md)(?:#[a-z-]+)?$/.exec(String(description)) ?? [];
@@ -67,7 +84,10 @@ export const PLATFORM_RULES: readonly Rule[] = [
     says: 'functions with a database sit in the private subnets, the others outside',
     wrong: (it) =>
       FUNCTIONS.filter((name) => {
-        const wanted = { SecurityGroupIds: [{ Ref: 'FunctionSecurityGroup' }], SubnetIds: ['subnet-1', 'subnet-2'] };
+        const wanted = {
+          SecurityGroupIds: [{ Ref: 'FunctionSecurityGroup' }],
+          SubnetIds: PARAMETERS.subnetIds!.split(','),
+        };
         return !same(functionOf(it, name).VpcConfig, WITH_DATABASE.includes(name) ? wanted : undefined);
       }).map((name) => `${name}: ${JSON.stringify(functionOf(it, name).VpcConfig)}`),
     break: (it) => put(functionOf(it, 'tick'), 'VpcConfig', undefined),
@@ -351,6 +371,40 @@ export const PLATFORM_RULES: readonly Rule[] = [
       ...differences(properties(it, 'Alerts'), { KmsMasterKeyId: { Ref: 'DataKey' } }),
     ],
     break: (it) => delete it.resources.BreakGlassUsed,
+  },
+  {
+    area: 'names',
+    says: 'no ARN names the part of AWS, but that of the layer, which is pinned for its region',
+    wrong: (it) =>
+      [...JSON.stringify(it.resources).matchAll(/arn:aws[a-z-]*:[^"]*/g)]
+        .map(([arn]) => arn)
+        .filter((arn) => !/^arn:aws:lambda:[a-z0-9-]+:\d{12}:layer:AWS-AppConfig-/.test(arn)),
+    break: (it) => put(properties(it, 'Alerts'), 'KmsMasterKeyId', 'arn:aws:kms:eu-central-1:123456789012:key/1'),
+  },
+  {
+    area: 'names',
+    says: 'fit with the longest stage, and no name of a stage can be that of another one with a dash more',
+    wrong: (it) => {
+      const named = Object.values(it.resources).flatMap(({ Type, Properties }) =>
+        NAME_PROPERTIES.map((key) => ({ Type, key, name: Properties[key] })),
+      );
+      const ours = named.filter(({ name }) => typeof name === 'string' && name.includes('crossfade-prod'));
+      const long = ours.filter(
+        ({ key, name }) => String(name).replace('prod', 'p'.repeat(LONGEST_STAGE)).length > (MAX_NAME[key] ?? 255),
+      );
+      const rest = ({ name }: { name: unknown }) => String(name).split('crossfade-prod-')[1] ?? '';
+      const twice = ours.filter((one) =>
+        ours.some(
+          (other) =>
+            other.Type === one.Type &&
+            rest(other) !== '' &&
+            rest(one).endsWith(`-${rest(other)}`) &&
+            !TAKEN_ENDINGS.includes(rest(one).slice(0, -1 - rest(other).length)),
+        ),
+      );
+      return [...long, ...twice].map(({ Type, name }) => `${Type} ${name}`);
+    },
+    break: (it) => put(properties(it, 'TickLambdaFunction'), 'FunctionName', 'crossfade-prod-other-relay'),
   },
   {
     area: 'outputs',

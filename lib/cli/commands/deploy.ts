@@ -12,7 +12,7 @@ import type { Deployment } from '../../compose/deployment.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { billOf } from '../../core/cost/bill.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
-import { type ParameterTable, readStageParameters } from '../../schemas/stage-parameters.ts';
+import { type FindProblems, readStageParameters } from '../../schemas/stage-parameters.ts';
 import { findConfiguration, loadConfiguration } from '../configuration.ts';
 import { type Context, EXIT, type Outcome } from '../context.ts';
 import { anyFailed, type Check, renderChecks } from '../doctor/check.ts';
@@ -27,7 +27,7 @@ import { packageStack } from './package.ts';
 export async function deploy(context: Context): Promise<Outcome> {
   const { io, options } = context;
   const at = stageOf(context, 'deploy');
-  const parameters = parametersOf(context, at.stage);
+  const parameters = parametersOf(context, at);
   const cutovers = await loadConfiguration(findConfiguration(options.config, io.directory));
   io.stderr(`${costText(cutovers, at.region)}\n`);
   await confirmStage(context, 'deploy', at);
@@ -79,18 +79,18 @@ async function checkedUntilWell(
 }
 
 /** `--parameters`, else stages/STAGE.yml of this directory. */
-function parametersOf({ io, options }: Context, stage: string): Record<string, string> {
-  const file = resolve(io.directory, options.parameters ?? join('stages', `${stage}.yml`));
+function parametersOf({ io, options }: Context, at: { stage: string; region: string }): Record<string, string> {
+  const file = resolve(io.directory, options.parameters ?? join('stages', `${at.stage}.yml`));
   const example = join(packageRoot(), 'infra', 'stages', 'prod.example.yml');
   if (!existsSync(file))
     throw new CrossfadeError(
       'invalid_config',
-      `The parameters of stage '${stage}' are looked for in ${file}, which does not exist. Copy ${example} there, or name another file with --parameters.`,
+      `The parameters of stage '${at.stage}' are looked for in ${file}, which does not exist. Copy ${example} there, or name another file with --parameters.`,
     );
-  const { PARAMETERS } = createRequire(join(packageRoot(), 'package.json'))('./infra/parameters.cjs') as {
-    PARAMETERS: ParameterTable;
+  const { problemsOf } = createRequire(join(packageRoot(), 'package.json'))('./infra/refusals.cjs') as {
+    problemsOf: FindProblems;
   };
-  return readStageParameters(parsed(file), PARAMETERS, file);
+  return readStageParameters({ file: parsed(file), from: file }, at, problemsOf);
 }
 
 function parsed(file: string): unknown {

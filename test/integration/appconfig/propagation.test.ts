@@ -4,10 +4,16 @@
  */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SCHEDULE_MARGIN_MS } from '../../../functions/middleware.ts';
 import { createClient } from '../../../lib/client/client.ts';
+import { changeSystem } from '../../../lib/flows/control/change-system.ts';
+import { publishFlags } from '../../../lib/flows/publishing/publish-flags.ts';
+import { watchFlags } from '../../../lib/flows/publishing/watch-flags.ts';
 import { agentSource } from '../../../lib/routing/agent-source.ts';
 import { dataSource } from '../../../lib/routing/data-source.ts';
 import type { FlagSource } from '../../../lib/routing/flag-cache.ts';
+import { inMemoryRequests } from '../../helpers/fakes/flag-requests.ts';
+import { inMemoryState } from '../../helpers/fakes/state.ts';
 import { flagOf, systemFlagOf } from '../../property/samples.ts';
 import { deploy, type Stage, type Subject, stage, store, subject } from './harness.ts';
 
@@ -104,6 +110,65 @@ it('negative control: with an agent whose answers count as new it takes longer',
   const source = agentSource({ url: on.server.agentUrl, ...NAMES, pollMs: 0 });
   const { unawareMs } = await lastUnaware(source, 9_999, 1);
   expect(unawareMs).toBeGreaterThan(15_000 + EVERY_MS);
+});
+
+describe('I24 a stop while the stream of the state table is silent, which nothing but the state says', () => {
+  /** Of each minute, as serverless.yml and the middleware have it. From then until the next minute nobody looks. */
+  const WATCHED_MS = 55_000 - SCHEDULE_MARGIN_MS;
+  const LOOKS_EVERY_MS = 2_000;
+  const MINUTE_MS = 60_000;
+
+  /** A warm client lives beside the publisher's schedule. @returns when its last request came that did not know of the stop, since the stop */
+  async function unawareAfter(stopMs: number, watch = watchFlags): Promise<number> {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    await publish(1);
+    const client = clientOf(SOURCES.agent!());
+    await client.refresh();
+    const [state, log] = [inMemoryState({ clock: on.clock }), { event: () => {}, failure: () => {} }];
+    const startMs = on.clock.nowMs;
+    const seen = { stopMs: Number.POSITIVE_INFINITY, unawareMs: 0, aware: false };
+    const sinceMs = () => on.clock.nowMs - startMs;
+    const stop = () =>
+      changeSystem({ state }, () => [{ type: 'system_changed', change: { emergencyStop: true }, reason: 'fire' }], {
+        nowMs: on.clock.nowMs,
+        actor: 'ada',
+      });
+    async function live(ms: number): Promise<void> {
+      const endMs = on.clock.nowMs + ms;
+      while (on.clock.nowMs < endMs) {
+        if (sinceMs() >= stopMs && seen.stopMs > stopMs) {
+          await stop();
+          seen.stopMs = stopMs;
+        }
+        seen.aware = client.route('customer', { key: 'k' }).reason === 'emergency_stop';
+        if (sinceMs() >= stopMs && !seen.aware) seen.unawareMs = sinceMs() - stopMs;
+        await client.refresh();
+        pass(Math.min(EVERY_MS, endMs - on.clock.nowMs));
+      }
+    }
+    const { requests } = inMemoryRequests(on.clock.now, async () => {});
+    const publisher = { flags: own.publisher, flagRequests: requests, state, log, realNow: on.clock.now };
+    for (let minute = 0; !seen.aware; minute += 1) {
+      const beginsMs = startMs + minute * MINUTE_MS;
+      await watch({ ...publisher, clock: { ...on.clock, sleep: live } }, [], beginsMs + WATCHED_MS);
+      await live(beginsMs + MINUTE_MS - on.clock.nowMs);
+    }
+    return seen.unawareMs;
+  }
+
+  it.each([500, 30_500])('reaches it within a look, 15 s and one request, at %d ms of the minute', async (stopMs) => {
+    expect(await unawareAfter(stopMs)).toBeLessThan(LOOKS_EVERY_MS + 15_000 + EVERY_MS);
+  });
+
+  it('reaches it within the rest of the minute, 15 s and one request, when nobody looks', async () => {
+    const stopMs = 48_500;
+    expect(await unawareAfter(stopMs)).toBeLessThan(MINUTE_MS - stopMs + 15_000 + EVERY_MS);
+  });
+
+  it('negative control: by one look a minute it takes longer', async () => {
+    const once: typeof watchFlags = async (ports, cutovers) => void (await publishFlags(ports, cutovers));
+    expect(await unawareAfter(500, once)).toBeGreaterThan(LOOKS_EVERY_MS + 15_000 + EVERY_MS);
+  });
 });
 
 it('in real time, with an age of 150 ms instead of 15 s, a change arrives within that age and one refresh', async () => {

@@ -5,15 +5,18 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type ParameterTable, readStageParameters } from '../../../lib/schemas/stage-parameters.ts';
+import { type FindProblems, readStageParameters } from '../../../lib/schemas/stage-parameters.ts';
 import { ROOT } from '../../helpers/imports.ts';
 import { PARAMETERS as GIVEN } from '../../helpers/packaged-template.ts';
 
-const { PARAMETERS } = createRequire(import.meta.url)('../../../infra/parameters.cjs') as {
-  PARAMETERS: ParameterTable;
+const load = createRequire(import.meta.url);
+const { PARAMETERS } = load('../../../infra/parameters.cjs') as {
+  PARAMETERS: Readonly<Record<string, { required?: true; default?: string; example: string; meaning: string }>>;
 };
+const { problemsOf } = load('../../../infra/refusals.cjs') as { problemsOf: FindProblems };
+const AT = { stage: 'prod', region: 'eu-central-1' };
 const SAMPLE = readFileSync(join(ROOT, 'infra/stages/prod.example.yml'), 'utf8');
-const read = (given: unknown) => readStageParameters(given, PARAMETERS, 'stages/prod.yml');
+const read = (file: unknown) => readStageParameters({ file, from: 'stages/prod.yml' }, AT, problemsOf);
 
 describe('the sample of a stage', () => {
   it('has the parameters that are needed, with the examples of the table, and passes', () => {
@@ -31,7 +34,7 @@ describe('the sample of a stage', () => {
     expect(Object.keys(whole).sort()).toEqual(Object.keys(PARAMETERS).sort());
     for (const [name, { required, default: value }] of Object.entries(PARAMETERS))
       if (!required) expect(whole[name], name).toBe(value);
-    expect(read(whole)).toEqual(whole);
+    expect(read(whole)).toEqual(Object.fromEntries(Object.entries(whole).filter(([, value]) => value !== '')));
   });
 });
 
@@ -39,21 +42,31 @@ describe('parameters of a stage', () => {
   it('take numbers and truth values for texts, and those that the tests package with', () => {
     const given = { ...parse(SAMPLE), reservedTick: 1, tracing: true };
     expect(read(given)).toMatchObject({ reservedTick: '1', tracing: 'true' });
-    const short = Object.fromEntries(Object.entries(GIVEN).filter(([name]) => name in PARAMETERS));
-    expect(read(short)).toEqual(short);
+    expect(read(GIVEN)).toEqual(GIVEN);
   });
 
-  it.each([
-    ['an example of another parameter', { vpcId: 'subnet-1' }, /vpcId is 'subnet-1'/],
-    ['a password', { databaseUrl: 'postgres://crossfade_runtime:secret@db/app' }, /databaseUrl is/],
-    ['an empty needed one', { vpcId: '' }, /vpcId is ''/],
-    ['a list', { subnetIds: ['subnet-1'] }, /subnetIds is 'subnet-1'.*separated by commas/],
-    ['another name', { vpcid: 'vpc-1' }, /vpcid is no parameter/],
-  ])('refuse %s', (_, given, says) => {
-    expect(() => read({ ...parse(SAMPLE), ...given })).toThrow(says);
+  it('take a list for a text with commas, a mapping for JSON, and nothing for what is not given', () => {
+    const subnetIds = ['subnet-0a1b2c3d', 'subnet-1b2c3d4e'];
+    const connections = { new: 'postgres://crossfade_shadow@new.example.com/app' };
+    expect(read({ ...parse(SAMPLE), subnetIds, connections, alarmEmail: null })).toEqual({
+      ...read(parse(SAMPLE)),
+      subnetIds: subnetIds.join(),
+      connections: JSON.stringify(connections),
+    });
   });
 
-  it.each([null, 'vpcId', ['vpcId']])('refuse %j, which is no mapping', (given) => {
-    expect(() => read(given)).toThrow(/stages\/prod\.yml cannot be used/);
+  it('are refused with all problems of the file, and where it is', () => {
+    const wrong = { ...parse(SAMPLE), vpcId: 'vpc-1', subnetid: 'x', databasePort: [1, 2], jwks: { keys: 1 } };
+    expect(() => read(wrong)).toThrow(
+      /^stages\/prod\.yml cannot be used:\n {2}subnetid is no parameter.*\n {2}vpcId is 'vpc-1'.*\n {2}databasePort is '1,2'.*\n {2}jwks is about tokens.*\n {2}jwks is no JWKS/,
+    );
+  });
+
+  it('refuse an empty file: what is needed is missing', () => {
+    expect(() => read(null)).toThrow(/databaseUrl is missing[\s\S]*dynamodbPrefixListId is missing/);
+  });
+
+  it.each(['vpcId', ['vpcId']])('refuse %j, which is no mapping', (given) => {
+    expect(() => read(given)).toThrow(/stages\/prod\.yml cannot be used:\n {2}it is no mapping/);
   });
 });

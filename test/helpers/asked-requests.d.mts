@@ -1,0 +1,1 @@
+export function onRequests(tell: (operation: string, body: string) => void): () => void;
