@@ -31,7 +31,11 @@ export function addSetUp(program: Command, add: Add): void {
       '--alter <actions>',
       "what is to change, as of ALTER TABLE: 'ALTER COLUMN id TYPE bigint, ADD COLUMN note text'",
     )
-    .option('--partition-by <clause>', 'is refused: write PARTITION BY into the file that is written')
+    .option(
+      '--partition-by <clause>',
+      "'RANGE (created_at)': a partition for each month that has rows, and for two ahead",
+    )
+    .option('--ddl <file>', 'CREATE TABLE of the new table and what belongs to it, in place of the two')
     .addOption(databaseUrl());
   add('dev', 'serve your own database and configuration on this machine', dev)
     .option('--database-url <url>', 'postgres://… of a role that owns the tables')
