@@ -3,6 +3,7 @@
  * Reads the arguments, says what is wrong with them, and keeps everything up until it is asked to stop.
  */
 
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -35,15 +36,22 @@ function number(min: number, max: number) {
   };
 }
 
+function positiveWhole(text: string): number {
+  const value = number(1, 1e9)(text);
+  if (Number.isInteger(value)) return value;
+  throw new InvalidArgumentError('It must be a whole number.');
+}
+
 function portNumber(text: string): number {
   const value = number(1_024, 65_000)(text);
   if (Number.isInteger(value)) return value;
   throw new InvalidArgumentError('It must be a whole number.');
 }
 
-function copyOrAddress(text: string): string {
-  if (text === 'copy' || (URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol))) return text;
-  throw new InvalidArgumentError("It must be 'copy', or the address of a database: postgres://….");
+function copyFileOrAddress(text: string): string {
+  if (text === 'copy' || existsSync(text)) return text;
+  if (URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol)) return text;
+  throw new InvalidArgumentError("It must be 'copy', a file of pg_dump, or the address of a database: postgres://….");
 }
 
 const portOption = () =>
@@ -86,9 +94,15 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
     .option('--application-url <url>', 'of the role of the application; the owner by default')
     .option('--admin-url <url>', 'of a role that may copy the database; the owner by default')
     .addOption(
-      new Option('--on <copy>', "'copy', or postgres://… of a database that is one and may be used up")
-        .argParser(copyOrAddress)
+      new Option('--on <copy>', "'copy', a file of pg_dump, or postgres://… of a database that may be used up")
+        .argParser(copyFileOrAddress)
         .default('copy'),
+    )
+    .addOption(
+      new Option(
+        '--sample <rows>',
+        'cut the table of the copy to so many rows, and what refers to the others',
+      ).argParser(positiveWhole),
     )
     .addOption(configuration())
     .addOption(new Option('--minutes <number>', 'how long it may take').argParser(number(1, 1_440)).default(15))

@@ -56,6 +56,7 @@ export type Options = {
   table?: string;
   alter?: string;
   partitionBy?: string;
+  ddl?: string;
   cutovers?: number;
   writesPerSecond?: number;
   processes?: number;

@@ -31,7 +31,11 @@ export function addSetUp(program: Command, add: Add): void {
       '--alter <actions>',
       "what is to change, as of ALTER TABLE: 'ALTER COLUMN id TYPE bigint, ADD COLUMN note text'",
     )
-    .option('--partition-by <clause>', 'is refused: write PARTITION BY into the file that is written')
+    .option(
+      '--partition-by <clause>',
+      "'RANGE (created_at)': a partition for each month that has rows, and for two ahead",
+    )
+    .option('--ddl <file>', 'CREATE TABLE of the new table and what belongs to it, in place of the two')
     .addOption(databaseUrl());
   add('dev', 'serve your own database and configuration on this machine', dev)
     .option('--database-url <url>', 'postgres://… of a role that owns the tables')
@@ -44,7 +48,8 @@ export function addSetUp(program: Command, add: Add): void {
     .option('--runtime-url <url>', 'of the role that moves rows; the owner by default')
     .option('--application-url <url>', 'of the role of the application; the owner by default')
     .option('--admin-url <url>', 'of a role that may copy the database; the owner by default')
-    .option('--on <copy>', "'copy', or postgres://… of a database that is one and may be used up")
+    .option('--on <copy>', "'copy', a file of pg_dump, or postgres://… of a database that may be used up")
+    .option('--sample <rows>', 'cut the table of the copy to so many rows, and what refers to the others', positive)
     .addOption(configuration())
     .option('--minutes <number>', 'how long it may take (15)', positive)
     .option('--speed <factor>', 'minutes of Crossfade per real minute (30)', positive)

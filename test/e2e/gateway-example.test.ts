@@ -1,17 +1,23 @@
 /**
  * The example `gateway` from its first write to the end of dual writes, under load and with everything real: gateway over
  * HTTP, DynamoDB Streams, stream handler, relay, tick, flags. Twice it is taken back on the way. At every look both
- * services hold the same users, conversations and tasks, and those are what callers were told is there.
+ * services hold the same users, conversations and tasks, and those are what callers were told is there. The last attempt is
+ * typed line by line from the page of the example.
  *
  * Replay with: CROSSFADE_SEED=<seed> npx vitest run --project e2e test/e2e/gateway-example.test.ts
  */
 
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROGRAMS } from '../../infra/examples/gateway/programs.ts';
 import { compareStores, contentOf, loadReplacement } from '../../infra/examples/gateway/stores.ts';
 import { inShare } from '../../lib/core/routing/routing.ts';
 import { type Example, gatewayExample } from '../helpers/gateway-example.ts';
 import { type SeenRead, type Users, usersOf } from '../helpers/gateway-example-users.ts';
+import { ROOT } from '../helpers/imports.ts';
 import { seeded } from '../helpers/stack-parts.ts';
+import { type Programs, tutorial, typedCommands } from '../helpers/tutorial.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const MINUTES = 15;
@@ -228,24 +234,62 @@ describe('the second attempt', () => {
   });
 });
 
-describe('the third attempt', () => {
+describe('the third attempt, as the page has it typed', () => {
+  const PAGE = 'infra/examples/gateway/README.md';
+  /** What `programs.ts work` leaves behind. */
+  const isVisitor = (row: string) => row.startsWith('users/visitor-');
+
+  const programs = (): Programs => {
+    const typed = typedCommands({ url: example.url, nowMs: () => Date.now(), token: example.token });
+    const places = {
+      legacy: example.legacy.url,
+      replacement: example.replacement.url,
+      gateway: () => ({ url: `${example.url}/gateway`, token: example.token() }),
+    };
+    return {
+      createdb: async ([name]) => expect(name).toBe('chat'),
+      async jiti([file, name]) {
+        expect([file, existsSync(join(ROOT, file!))]).toEqual(['infra/examples/gateway/programs.ts', true]);
+        // Both services, and Crossfade as `dev` serves it, are what this test has started.
+        if (name === 'serve') return;
+        await example.settled();
+        return PROGRAMS[name!]!(places);
+      },
+      async crossfade(words) {
+        if (words[0] === 'dev') return void (await import(join(ROOT, words[words.indexOf('--config') + 1]!)));
+        const said = await typed(words);
+        await example.learned();
+        return said;
+      },
+    };
+  };
+  const jiti = (name: string) => `npx --no-install jiti infra/examples/gateway/programs.ts ${name}`;
+  const crossfade = (words: string) => `npx --no-install crossfade ${words}`;
+
   it('ends with cleanup: dual writes are off, and the old service hears of nothing any more', async () => {
     example.replacement.empty();
     await command('reset', { confirm: 'chat' });
-    await begin();
-    await example.settled();
-    for (let step = 0; step < 3; step += 1) await command('advance', force);
-    await command('complete', { confirm: 'chat', ...force });
-    await users.work(30);
-    await expectSame();
-    await command('cleanup', { confirm: 'chat' });
+    const page = tutorial({ file: PAGE, text: readFileSync(join(ROOT, PAGE), 'utf8') }, programs());
+    expect(await page.through(jiti('work'))).toBe('10 writes; reads answered 30 by the primary, 0 by the shadow');
+    await page.through(crossfade('start chat'));
+    expect(await page.through(jiti('load'))).toMatch(/^[1-9]\d* loaded/);
+    expect(await page.through(jiti('compare'))).toMatch(/, 0 only in the old service, 0 only in the new one$/);
+    expect(await page.through(jiti('work'))).toMatch(/ [1-9]\d* by the primary, [1-9]\d* by the shadow$/);
+    expect(await page.through(jiti('work'))).toMatch(/ 0 by the primary, 30 by the shadow$/);
+    expect(await page.through(crossfade('status chat'))).toMatch(/full_100/);
+    await page.through(crossfade("complete chat --confirm chat --force --reason 'a try'"));
+    expect(await page.through(jiti('compare'))).toMatch(/, 0 only in the old service, 0 only in the new one$/);
+    await page.through(crossfade('cleanup chat --confirm chat'));
+    expect(page.left()).toEqual([]);
     users.seen();
     const before = await contentOf(example.legacy.url);
     await users.work(40);
     const { reads, writes } = users.seen();
     expect(new Set([...reads, ...writes].map(({ side }) => side))).toEqual(new Set(['shadow']));
     expect(new Set(writes.map(({ forward }) => forward))).toEqual(new Set(['none']));
-    expect((await contentOf(example.replacement.url)).sort()).toEqual(users.expected());
+    const kept = await contentOf(example.replacement.url);
+    expect(kept.filter((row) => !isVisitor(row)).sort()).toEqual(users.expected());
+    expect(kept.filter(isVisitor)).toHaveLength(10);
     expect(await contentOf(example.legacy.url)).toEqual(before);
     expect(await compareStores(example.legacy.url, example.replacement.url)).not.toMatchObject({ onlyReplacement: [] });
     expect((await example.command('rollback', { reason: 'too late' })).status).toBe(409);

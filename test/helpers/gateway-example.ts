@@ -31,11 +31,17 @@ export type Example = {
   on: Backing;
   legacy: JsonServer;
   replacement: Replacement;
+  /** Of the API, which serves the gateway under `/gateway`. */
+  url: string;
+  /** As a caller of everything. */
+  token(): string;
   /** What the gateway serves, under `/gateway/chat/`. */
   chat(method: string, path: string, options?: { key?: string; caller?: string; body?: object }): Promise<Answered>;
   api(path: string, body?: object, headers?: Record<string, string>): Promise<Answered>;
-  /** A command on the version that the cutover has. Readers learn of it when their flags are 15 s old: they are, afterwards. */
+  /** A command on the version that the cutover has; readers know of it afterwards. */
   command(name: string, body?: object): Promise<Answered>;
+  /** Readers learn of a command when their flags are 15 s old: they are, afterwards. */
+  learned(): Promise<void>;
   /** A minute goes by on every clock in this process: flags are old then, outcomes due; and the schedules fire. */
   minute(): Promise<void>;
   /** Switch of the test: without it the stream's records are taken and nothing is done with them. */
@@ -132,6 +138,8 @@ export async function gatewayExample(change: Service = {}): Promise<Example> {
     on,
     legacy,
     replacement,
+    url: front.url,
+    token: () => tokenOf({ sub: 'ada' }),
     chat: (method, path, { key, caller = 'ada', body } = {}) =>
       ask(`/gateway/chat/${path}`, {
         method,
@@ -152,9 +160,12 @@ export async function gatewayExample(change: Service = {}): Promise<Example> {
       const { version } = (await example.api('/v1/cutovers/chat')).body as { version: number };
       const headers = { 'idempotency-key': randomUUID(), 'if-match': `"${version}"` };
       const answer = await example.api(`/v1/cutovers/chat/${name}`, body, headers);
+      await example.learned();
+      return answer;
+    },
+    async learned() {
       clocks.pass(16_000);
       await readersKnow();
-      return answer;
     },
     async minute() {
       clocks.pass(60_000);

@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { PACKAGES } from '../../infra/packages.mjs';
@@ -96,6 +96,8 @@ function wrongCommand(root: string, words: readonly string[]): string[] {
   if (program === undefined || OTHERS.has(program)) return [];
   if (program === 'npm') return wrongScript(root, first, rest);
   if (program === 'npx' && first === '--no-install' && rest[0] === 'crossfade') return wrongArguments(rest.slice(1));
+  if (program === 'npx' && first === '--no-install' && rest[0] === 'jiti')
+    return existsSync(join(root, rest[1] ?? '')) ? [] : [`there is no '${rest[1]}'`];
   if (program === 'npx' && first === 'vitest') return wrongTests(root, rest);
   if (program === 'npx' && first === 'serverless')
     return SERVERLESS.has(rest[0] ?? '') ? [] : ['serverless has no such command'];

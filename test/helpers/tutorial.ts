@@ -57,12 +57,12 @@ export function tutorial(page: Page, programs: Programs): Tutorial {
 
 /** The command as a person types it, against a server; what it prints. @param refused exit codes that the page announces, by line */
 export function typedCommands(
-  server: { url: string; nowMs: () => number },
+  server: { url: string; nowMs: () => number; token?: () => string },
   refused: Readonly<Record<string, number>> = {},
 ): Programs[string] {
   return async (words) => {
     const { exit, out, err } = await cli([...words, '--url', server.url], {
-      env: { CROSSFADE_TOKEN: 'token' },
+      env: { CROSSFADE_TOKEN: server.token?.() ?? 'token' },
       nowMs: server.nowMs,
     });
     const wanted = refused[words.join(' ')] ?? 0;

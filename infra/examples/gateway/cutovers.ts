@@ -34,4 +34,7 @@ export const chatCutover = (upstreams: Service['upstreams'], change: Partial<Ser
   ...change,
 });
 
-export default defineCutovers([chatCutover({ primary: 'http://127.0.0.1:4101', shadow: 'http://127.0.0.1:4102' })]);
+/** Where `programs.ts serve` serves them. */
+export const UPSTREAMS = { primary: 'http://127.0.0.1:4101', shadow: 'http://127.0.0.1:4102' };
+
+export default defineCutovers([chatCutover(UPSTREAMS)]);

@@ -1,20 +1,25 @@
 /**
- * The database that a rehearsal works on: a template copy on the same server, or one that is given. A copy is held by a lock of the
- * session that made it. One without that lock is what an ended rehearsal has left, and is dropped by the next.
+ * The database that a rehearsal works on: a copy on the same server, from the database itself or from a dump, or one that is given.
+ * A copy is held by a lock of the session that made it. One without that lock is what an ended rehearsal has left, and is dropped by
+ * the next.
  */
 
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
-import { quoteName } from '../../../lib/core/table/shape.ts';
-import { carryingStatements, readDatabase } from './database-settings.ts';
+import { quoteName, quoteText } from '../../../lib/core/table/shape.ts';
+import { carryingStatements, readDatabase, type Source } from './database-settings.ts';
+import { restoreDump } from './restore-dump.ts';
+import { type Cut, cutToSample } from './sample.ts';
 
 export type Copy = {
   name: string;
   /** The same address, at the copy. */
   at(url: string): string;
-  /** What of the database the copy does not have, each with why. */
-  missing: readonly string[];
+  /** As the report names it. */
+  how: string;
+  /** What the copy does not have of the database, a sentence each. */
+  differs: readonly string[];
   /** Waits until it is gone; of a database that was given, nothing happens. */
   drop(): Promise<void>;
 };
@@ -27,11 +32,24 @@ const LOOK_MS = 250;
 const IN_USE = '55006';
 const DENIED = '42501';
 
+export type Origin = {
+  /** A file of pg_dump; null for a template copy of the database itself. */
+  dump: string | null;
+  /** Cuts a table to so many rows. `table`: `schema.name`. */
+  sample: { table: { schema: string; name: string }; rows: number } | null;
+};
+
+export type Making = {
+  say: (line: string) => void;
+  /** Programs that are ended when the rehearsal is. */
+  running: { stop(): Promise<void> }[];
+};
+
 /**
  * @param admin address of the database by a role that may copy it
  * @throws CrossfadeError that says who is in the way and what to do; then nothing is left
  */
-export async function templateCopy(admin: string, say: (line: string) => void): Promise<Copy> {
+export async function ownCopy(admin: string, { dump, sample }: Origin, { say, running }: Making): Promise<Copy> {
   const source = databaseOf(admin);
   const sql = postgres(atDatabase(admin, BESIDE), {
     max: 1,
@@ -48,20 +66,25 @@ export async function templateCopy(admin: string, say: (line: string) => void): 
       throw new CrossfadeError('not_found', `There is no database '${source}' at ${new URL(admin).host}.`);
     const name = nameFor(source, randomBytes(MARK_BYTES).toString('hex'));
     await session.unsafe(`SELECT pg_advisory_lock(hashtextextended($1, 0))`, [name]);
-    await create(session, { source, name, owner: found.owner });
+    const template = dump === null ? quoteName(source) : emptyLike(found);
+    await create(session, { source, name, template, owner: found.owner });
     const drop = async () => {
       await dropped(session, name);
       session.release();
       await sql.end({ timeout: 2 });
     };
     try {
-      const missing: string[] = [];
+      if (dump !== null) await restoreDump(dump, atDatabase(admin, name), running);
+      const cuts = sample === null ? [] : await cutToSample(atDatabase(admin, name), sample.table, sample.rows);
+      const differs = sampled(cuts);
       for (const statement of carryingStatements(name, found)) {
         await session.unsafe(statement).catch((error: Error) => {
-          missing.push(`${statement.replace(quoteName(name), quoteName(source))}: ${error.message}`);
+          const carried = statement.replace(quoteName(name), quoteName(source));
+          differs.push(`Not carried to the copy: ${carried}: ${error.message}`);
         });
       }
-      return { name, at: (url) => atDatabase(url, name), missing, drop };
+      const how = `${dump === null ? 'a template copy' : `a copy from the dump ${dump}`}${cuts.length > 0 ? ', cut to a sample,' : ''}`;
+      return { name, at: (url) => atDatabase(url, name), how, differs, drop };
     } catch (error) {
       await drop();
       throw error;
@@ -70,6 +93,16 @@ export async function templateCopy(admin: string, say: (line: string) => void): 
     await sql.end({ timeout: 2 });
     throw error;
   }
+}
+
+/** Empty, and with the encoding and the order of texts of the other one. */
+const emptyLike = ({ encoding, collate, ctype }: Source) =>
+  `template0 ENCODING ${quoteText(encoding)} LC_COLLATE ${quoteText(collate)} LC_CTYPE ${quoteText(ctype)}`;
+
+function sampled(cuts: readonly Cut[]): string[] {
+  if (cuts.length === 0) return [];
+  const rows = cuts.map(({ table, kept, of }) => `${kept} of ${of} rows of ${table}`);
+  return [`It is a sample: ${rows.join(', ')}. Figures of time and disk are those of the sample.`];
 }
 
 /**
@@ -90,7 +123,7 @@ export async function givenCopy(source: string, given: string): Promise<Copy> {
     [moved.host, moved.pathname, moved.search] = [target.host, target.pathname, target.search];
     return moved.href;
   };
-  return { name: databaseOf(given), at, missing: [], drop: async () => {} };
+  return { name: databaseOf(given), at, how: 'a database that was given', differs: [], drop: async () => {} };
 }
 
 /** The same text for the same database, whatever its address. */
@@ -140,10 +173,10 @@ async function dropLeftOver(session: postgres.ReservedSql, source: string): Prom
   return gone;
 }
 
-type Wanted = { source: string; name: string; owner: string };
+type Wanted = { source: string; name: string; template: string; owner: string };
 
-async function create(session: postgres.ReservedSql, { source, name, owner }: Wanted): Promise<void> {
-  const statement = (clause: string) => `CREATE DATABASE ${quoteName(name)} TEMPLATE ${quoteName(source)}${clause}`;
+async function create(session: postgres.ReservedSql, { source, name, template, owner }: Wanted): Promise<void> {
+  const statement = (clause: string) => `CREATE DATABASE ${quoteName(name)} TEMPLATE ${template}${clause}`;
   const failed = async (error: unknown) => {
     const { code = '', message } = error as { code?: string; message: string };
     throw new CrossfadeError(

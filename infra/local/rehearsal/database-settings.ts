@@ -8,7 +8,8 @@ import { quoteName, quoteText } from '../../../lib/core/table/shape.ts';
 
 type Setting = { role: string | null; settings: readonly string[] };
 type Grant = { grantee: string | null; privilege: string; grantable: boolean };
-type Source = { owner: string; connections: number; settings: readonly Setting[]; grants: readonly Grant[] | null };
+type Carried = { connections: number; settings: readonly Setting[]; grants: readonly Grant[] | null };
+export type Source = Carried & { owner: string; encoding: string; collate: string; ctype: string };
 
 /** Their values are lists of names that are quoted already; a text around them would be one name. */
 const NAME_LISTS: ReadonlySet<string> = new Set([
@@ -24,6 +25,7 @@ const NAME_LISTS: ReadonlySet<string> = new Set([
 export async function readDatabase(sql: postgres.ReservedSql, name: string): Promise<Source | null> {
   const [row] = await sql.unsafe<Source[]>(
     `SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS connections,
+      pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS collate, d.datctype AS ctype,
       coalesce((SELECT json_agg(json_build_object('role', r.rolname, 'settings', s.setconfig) ORDER BY r.rolname)
         FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole WHERE s.setdatabase = d.oid), '[]') AS settings,
       (SELECT json_agg(json_build_object('grantee', g.rolname, 'privilege', a.privilege_type, 'grantable', a.is_grantable))
@@ -35,7 +37,7 @@ export async function readDatabase(sql: postgres.ReservedSql, name: string): Pro
 }
 
 /** In the order in which they are run; each by itself, so that one that is refused says so and the others are carried. */
-export function carryingStatements(copy: string, { connections, settings, grants }: Source): string[] {
+export function carryingStatements(copy: string, { connections, settings, grants }: Carried): string[] {
   const database = quoteName(copy);
   return [
     ...(connections === -1 ? [] : [`ALTER DATABASE ${database} CONNECTION LIMIT ${connections}`]),

@@ -25,7 +25,7 @@ import { freeBase } from '../ports.ts';
 import { demandServers } from '../servers-installed.ts';
 import { type Stack, startStack } from '../stack.ts';
 import { applicationFindings } from './application-findings.ts';
-import { type Copy, databaseOf, givenCopy, templateCopy } from './copy.ts';
+import { type Copy, databaseOf, givenCopy, type Making, ownCopy } from './copy.ts';
 import { inspect } from './findings.ts';
 import { LIFE, type Life, lifeStep } from './life.ts';
 import { startLoad } from './load.ts';
@@ -45,8 +45,10 @@ export type RehearseOptions = {
   runtimeUrl?: string;
   applicationUrl?: string;
   adminUrl?: string;
-  /** `copy`, or the address of a database that is one. */
+  /** `copy`, a file of pg_dump, or the address of a database that is a copy. */
   on: string;
+  /** Rows that a copy is cut to; all by default. */
+  sample?: number;
   config?: string;
   minutes: number;
   speed: number;
@@ -68,11 +70,8 @@ export async function runRehearse(options: RehearseOptions, untilStopped: Promis
   demandServers(options.root);
   for (const note of addressOf(options.databaseUrl).notes) display.say(`Not used of the address: ${note}`);
   display.say(`\nCopying database ${databaseOf(options.databaseUrl)}`);
-  const copying =
-    options.on === 'copy'
-      ? templateCopy(options.adminUrl ?? options.databaseUrl, display.say)
-      : givenCopy(options.databaseUrl, options.on);
   const running: { stop(): Promise<void> }[] = [];
+  const copying = copyFor(options, declared, { say: display.say, running });
   const work = copying.then((copy) => rehearsed({ options, declared, copy, display, running }));
   // Once everything is being stopped the work is not waited for, which fails then as it must.
   work.catch(() => {});
@@ -87,6 +86,22 @@ export async function runRehearse(options: RehearseOptions, untilStopped: Promis
     const copy = await copying.catch(() => null);
     await copy?.drop();
   }
+}
+
+const isAddress = (on: string) => URL.canParse(on) && /^postgres(ql)?:$/.test(new URL(on).protocol);
+
+async function copyFor(options: RehearseOptions, declared: TableCutoverDeclaration, making: Making): Promise<Copy> {
+  const { on, databaseUrl, adminUrl = databaseUrl, sample } = options;
+  const table = splitName(declared.table.primary);
+  if (!isAddress(on)) {
+    const origin = { dump: on === 'copy' ? null : on, sample: sample === undefined ? null : { table, rows: sample } };
+    return ownCopy(adminUrl, origin, making);
+  }
+  if (sample === undefined) return givenCopy(databaseUrl, on);
+  throw new CrossfadeError(
+    'invalid_input',
+    '--sample is for a copy that the command makes: rows of a database that is given are not taken out of it.',
+  );
 }
 
 /** @throws CrossfadeError where there is no such cutover, or where it is of no table */
@@ -143,7 +158,7 @@ async function rehearsed(rehearsing: Rehearsing): Promise<Rehearsal> {
   return {
     cutover: declared.id,
     database: databaseOf(options.databaseUrl),
-    how: options.on === 'copy' ? 'a template copy' : 'a database that was given',
+    how: copy.how,
     startedMs,
     endedMs: Date.now(),
     passed: steps.every(({ result }) => result === 'pass'),
@@ -152,7 +167,7 @@ async function rehearsed(rehearsing: Rehearsing): Promise<Rehearsal> {
     load: load?.figures() ?? null,
     notices,
     holds: observer?.holds() ?? [],
-    differs: [...short.changed, ...copy.missing.map((text) => `Not carried to the copy: ${text}`)],
+    differs: [...short.changed, ...copy.differs],
     hashes: { declaration: declarationHash(declared), shape, version: versionOf(options.root) },
   };
 }

@@ -1,13 +1,13 @@
 /**
  * From a table to a cutover: the DDL of the new table, the declaration, and what is left to do. The database is only read; the
- * ALTER is tried on a copy that is taken back. No file is written over.
+ * new table is tried in a transaction that is taken back. No file is written over.
  */
 
-import { existsSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { random, systemClock } from '../../adapters/system.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
-import { alterActions } from '../../core/table/draft/alter-actions.ts';
+import { tableChange, type Wish } from '../../core/table/draft/table-change.ts';
 import { NEW_CONFIGURATION, nearestConfiguration } from '../configuration.ts';
 import { type Context, EXIT, type Outcome } from '../context.ts';
 import { ownerUrl } from '../database.ts';
@@ -19,10 +19,10 @@ import { field, printable } from '../text.ts';
 /** Ends with 3 where a person must decide something before it can start. */
 export async function init(context: Context): Promise<Outcome> {
   const { io, options } = context;
-  const { table = '', alter = '', partitionBy } = options;
-  if (partitionBy !== undefined) throw new CrossfadeError('invalid_input', PARTITIONED);
+  const { table = '' } = options;
   const id = idOf(table);
-  const actions = alter === '' ? [] : alterActions(alter);
+  const wish = wishOf(context);
+  const change = tableChange(wish);
   const here = io.directory;
   const ddl = `crossfade-${id}.sql`;
   demandFree(join(here, ddl));
@@ -30,11 +30,11 @@ export async function init(context: Context): Promise<Outcome> {
   const { readMigrations } = await import('../../adapters/postgres/migrations/migration-files.ts');
   const migrations = readMigrations(join(packageRoot(), 'migrations'));
   const connection = { url: ownerUrl(context), clock: systemClock(), random };
-  const draft = await draftTable(connection, { table, id, actions, migrations });
+  const draft = await draftTable(connection, { table, id, change, migrations });
   const found = nearestConfiguration(here);
   const configuration = found === undefined ? NEW_CONFIGURATION : null;
   const entry = declaration(id, draft);
-  writeFileSync(join(here, ddl), ddlFile(id, draft, alter), { flag: 'wx' });
+  writeFileSync(join(here, ddl), ddlFile(id, draft, wish), { flag: 'wx' });
   if (configuration !== null) writeFileSync(join(here, configuration), configurationFile(id, draft), { flag: 'wx' });
   const left = checklist(id, draft, { ddl, configuration });
   const lines = [
@@ -59,8 +59,21 @@ export async function init(context: Context): Promise<Outcome> {
 
 const printableLines = (text: string) => text.split('\n').map(printable);
 
-const PARTITIONED =
-  '--partition-by is not drafted yet. Leave it out, then write PARTITION BY and the partitions into the file that is written: a partitioned table can be the new one.';
+/** @throws CrossfadeError `invalid_input` for options that exclude each other, and for a file that cannot be read */
+function wishOf({ io, options: { alter, partitionBy, ddl: file } }: Context): Wish {
+  if (file === undefined)
+    return { ...(alter === undefined ? {} : { alter }), ...(partitionBy === undefined ? {} : { partitionBy }) };
+  if (alter !== undefined || partitionBy !== undefined)
+    throw new CrossfadeError(
+      'invalid_input',
+      '--ddl has all of the new table: leave --alter and --partition-by out, and write the change into the file.',
+    );
+  try {
+    return { ddl: readFileSync(resolve(io.directory, file), 'utf8') };
+  } catch (error) {
+    throw new CrossfadeError('invalid_input', `--ddl takes a file that can be read: ${(error as Error).message}.`);
+  }
+}
 
 /** `orders` of `public.orders`; the id of a cutover has small letters, digits and underlines. */
 function idOf(table: string): string {

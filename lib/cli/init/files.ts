@@ -2,17 +2,18 @@
 
 import type { Draft } from '../../adapters/postgres/drafting/drafting.ts';
 import type { ColumnSource } from '../../core/cutover/table-declaration.ts';
-import { grantStatements, tableStatements } from '../../core/table/draft/shadow-ddl.ts';
+import { grantStatements, ownerStatements, tableStatements } from '../../core/table/draft/shadow-ddl.ts';
+import type { Wish } from '../../core/table/draft/table-change.ts';
 
-/** @param alter as it was typed */
-export function ddlFile(id: string, draft: Draft, alter: string): string {
+/** @param wish as it was typed */
+export function ddlFile(id: string, draft: Draft, wish: Wish): string {
   const { table, owner, readers } = draft;
-  const access = [`ALTER TABLE ${table.ident} OWNER TO ${owner}`, ...grantStatements(table.ident, readers)];
+  const access = [...ownerStatements(table, owner), ...grantStatements(table.ident, readers)];
   return [
-    `-- The new table of the cutover ${id}: ${oneLine(draft.primary)}${alter === '' ? '' : ` with ${oneLine(alter)}`}.`,
+    `-- The new table of the cutover ${id}: ${oneLine(draft.primary)}${saidOf(wish)}.`,
     '-- Change what you want, then run it as the owner of the table. Leave the table empty: Crossfade fills it.',
     '',
-    ...tableStatements(table).map((statement) => `${statement};\n`),
+    ...('ddl' in wish ? [closed(wish.ddl), ''] : tableStatements(table).map((statement) => `${statement};\n`)),
     '-- Who owns it and who reads it, as of the old table. Privileges to write come with the promotion.',
     ...access.map((statement) => `${statement};`),
     '',
@@ -57,6 +58,16 @@ function sourceText(source: ColumnSource): string {
   if ('added' in source) return '{ added: true }';
   return 'from' in source ? `{ from: ${literal(source.from)} }` : `{ sql: ${literal(source.sql)} }`;
 }
+
+function saidOf(wish: Wish): string {
+  if ('ddl' in wish) return ', as its own DDL says';
+  const by = wish.partitionBy === undefined ? [] : [`PARTITION BY ${wish.partitionBy}`];
+  const said = [...(wish.alter === undefined ? [] : [wish.alter]), ...by];
+  return said.length === 0 ? '' : ` with ${oneLine(said.join(', '))}`;
+}
+
+/** What follows is a statement of its own, whatever the text ends with. */
+const closed = (ddl: string) => `${ddl.trimEnd().replace(/;$/, '')}\n;`;
 
 /** A comment ends with its line. */
 const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ');

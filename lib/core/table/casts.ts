@@ -4,18 +4,15 @@
  */
 
 import type { Asked } from './mapping.ts';
-import { isNumber, mayChange, rounds } from './rounding.ts';
+import { boundless, isNumber, mayChange, rounds } from './rounding.ts';
 import { baseType, type ColumnShape, quoteName, quoteText } from './shape.ts';
-
-const BOUNDED = /^(character varying|character|bit varying|bit)\(\d+\)/;
-const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: 'bit varying' };
 
 /**
  * The column as a type without length. A cast to `varchar(5)` cuts a longer value without a word, while an assignment
  * refuses it; so what is written is cast to `varchar`, and the table itself judges the length.
  */
 export function unbounded(column: ColumnShape): ColumnShape {
-  const type = baseType(column).replace(BOUNDED, (_, name: string) => BOUNDLESS[name] ?? name);
+  const type = boundless(baseType(column));
   return { ...column, type: column.base ? column.type : type, base: column.base ? type : column.base };
 }
 

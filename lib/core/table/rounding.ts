@@ -26,13 +26,19 @@ export function rounds(from: string, to: string): boolean {
 
 const WORDS = /^(text|character varying(\(\d+\))?)(\[\])?$/;
 
+const BOUNDED = /^(character varying|character|bit varying|bit)\(\d+\)/;
+const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: 'bit varying' };
+
+/** The type without its length: each of its values is one of that, too. */
+export const boundless = (type: string): string => type.replace(BOUNDED, (_, name: string) => BOUNDLESS[name] ?? name);
+
 /**
  * True unless it is known that a cast from one type to the other keeps each value or refuses it: then it is asked of each value, by a
  * cast there and back. Text is cast without its length, which the table judges. Into jsonb everything may go: it keeps what JSON
  * says and not how it was written, and the owner of a jsonb column wants it so.
  */
 export function mayChange(from: string, to: string): boolean {
-  if (from === to || to === 'jsonb' || (WORDS.test(from) && WORDS.test(to))) return false;
+  if (from === to || boundless(from) === to || to === 'jsonb' || (WORDS.test(from) && WORDS.test(to))) return false;
   if (numberForm(from) && numberForm(to)) return rounds(from, to);
   const [moment, stored] = [timeForm(from), timeForm(to)];
   // An hour of the local clock that comes twice a year is two moments.

@@ -10,9 +10,10 @@ import { describeTable } from '../../../lib/adapters/postgres/drafting/describe.
 import { type Draft, draftTable } from '../../../lib/adapters/postgres/drafting/drafting.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
-import { alterActions } from '../../../lib/core/table/draft/alter-actions.ts';
+import { ddlFile } from '../../../lib/cli/init/files.ts';
 import type { DraftedTable } from '../../../lib/core/table/draft/drafted-table.ts';
-import { grantStatements, tableStatements } from '../../../lib/core/table/draft/shadow-ddl.ts';
+import { tableStatements } from '../../../lib/core/table/draft/shadow-ddl.ts';
+import { tableChange, type Wish } from '../../../lib/core/table/draft/table-change.ts';
 import type { CutoverInput } from '../../../lib/define/cutovers.ts';
 import { chinookScript } from '../../helpers/chinook.ts';
 import { cli } from '../../helpers/fake-api.ts';
@@ -32,16 +33,9 @@ afterAll(async () => {
 });
 
 const migrations = readMigrations(join(ROOT, 'migrations'));
-const draft = (table: string, alter = '', url = db.url) =>
-  draftTable(
-    { url, clock: systemClock(), random },
-    { table, id: 'moved', actions: alter === '' ? [] : alterActions(alter), migrations },
-  );
+const draft = async (table: string, wish: Wish = {}, url = db.url) =>
+  draftTable({ url, clock: systemClock(), random }, { table, id: 'moved', change: tableChange(wish), migrations });
 const run = (sql: string) => db.sql.unsafe(sql).simple();
-const statementsOf = ({ table, readers }: Draft) => [
-  ...tableStatements(table),
-  ...grantStatements(table.ident, readers),
-];
 /** A dropped column leaves a gap in the numbers of the copy. */
 const asMade = ({ columns, ...table }: DraftedTable) => ({
   ...table,
@@ -86,20 +80,42 @@ const PGBENCH = `
   CREATE TABLE pgbench_accounts (aid int NOT NULL PRIMARY KEY, bid int REFERENCES pgbench_branches, abalance int, filler char(84)) WITH (fillfactor = 100);
   CREATE TABLE pgbench_history (tid int REFERENCES pgbench_tellers, bid int, aid int REFERENCES pgbench_accounts, delta int, mtime timestamp, filler char(22))`;
 
-const MOVES: readonly (readonly [string, string])[] = [
-  ['public.customer', "ALTER COLUMN customer_id TYPE bigint, ADD COLUMN loyalty text NOT NULL DEFAULT 'none'"],
-  ['public.invoice', 'ALTER total TYPE numeric(14,4)'],
-  ['public.playlist_track', 'ADD COLUMN place integer'],
-  ['public.employee', 'RENAME COLUMN reports_to TO manager_id, ALTER hire_date TYPE timestamptz'],
-  ['public.track', 'DROP COLUMN composer'],
-  ['public.pgbench_accounts', 'ALTER COLUMN aid TYPE bigint'],
-  ['public.pgbench_branches', 'SET (fillfactor = 70), ADD CHECK (bbalance > -1000000) NOT VALID'],
+const MOVES: readonly (readonly [string, Wish])[] = [
+  [
+    'public.customer',
+    { alter: "ALTER COLUMN customer_id TYPE bigint, ADD COLUMN loyalty text NOT NULL DEFAULT 'none'" },
+  ],
+  ['public.invoice', { alter: 'ALTER total TYPE numeric(14,4)' }],
+  ['public.playlist_track', { alter: 'ADD COLUMN place integer' }],
+  ['public.employee', { alter: 'RENAME COLUMN reports_to TO manager_id, ALTER hire_date TYPE timestamptz' }],
+  ['public.track', { alter: 'DROP COLUMN composer' }],
+  ['public.pgbench_accounts', { alter: 'ALTER COLUMN aid TYPE bigint' }],
+  ['public.pgbench_branches', { alter: 'SET (fillfactor = 70), ADD CHECK (bbalance > -1000000) NOT VALID' }],
   [
     'North Wind.Orders',
-    'ALTER "Order ID" TYPE bigint, RENAME "select" TO mood, ADD COLUMN weight real GENERATED ALWAYS AS (freight * 2) STORED',
+    {
+      alter:
+        'ALTER "Order ID" TYPE bigint, RENAME "select" TO mood, ADD COLUMN weight real GENERATED ALWAYS AS (freight * 2) STORED',
+    },
   ],
-  ['North Wind.order_details', 'ALTER "order" SET DATA TYPE bigint USING "order"::bigint'],
-  ['public.ledger', 'ALTER id TYPE bigint, ADD COLUMN state ledger_state DEFAULT opening()'],
+  ['North Wind.order_details', { alter: 'ALTER "order" SET DATA TYPE bigint USING "order"::bigint' }],
+  ['public.ledger', { alter: 'ALTER id TYPE bigint, ADD COLUMN state ledger_state DEFAULT opening()' }],
+  ['public.journal', { partitionBy: 'RANGE ("Written at")' }],
+  ['public.journal', { alter: 'ALTER "Entry" TYPE bigint, DROP doubled', partitionBy: 'range("Written at")' }],
+  [
+    'North Wind.order_details',
+    {
+      ddl: '-- it\'s; new\nCREATE TABLE "North Wind".details (LIKE "North Wind".order_details INCLUDING ALL, note text DEFAULT $$;$$); -- made',
+    },
+  ],
+  [
+    'public.ledger',
+    {
+      ddl: `CREATE TABLE ledger_parts (id bigint PRIMARY KEY, amount integer, at date DEFAULT now()) PARTITION BY HASH (id);
+        DO $$ BEGIN FOR n IN 0..1 LOOP EXECUTE format('CREATE TABLE ledger_%s PARTITION OF ledger_parts FOR VALUES WITH (MODULUS 2, REMAINDER %s)', n, n); END LOOP; END $$;
+        ALTER TABLE ledger_parts ALTER id SET DEFAULT nextval('ledger_id_seq'); /* it's; done */`,
+    },
+  ],
 ];
 
 beforeAll(async () => {
@@ -107,14 +123,18 @@ beforeAll(async () => {
   await run(PGBENCH);
   await run(NORTHWIND);
   await run(`CREATE TABLE ledger (id serial PRIMARY KEY, amount integer); CREATE TYPE ledger_state AS ENUM ('open', 'closed');
+    CREATE TABLE journal ("Entry" integer GENERATED ALWAYS AS IDENTITY (CACHE 5) PRIMARY KEY, "Written at" timestamptz(3) NOT NULL,
+      customer integer REFERENCES customer, doubled integer GENERATED ALWAYS AS (customer * 2) STORED, text text) WITH (fillfactor = 80);
+    CREATE INDEX ON journal (customer) WITH (fillfactor = 60); COMMENT ON COLUMN journal.text IS 'what'; ALTER TABLE journal CLUSTER ON journal_pkey;
+    INSERT INTO journal ("Written at") VALUES (now() - interval '5 months'), ('infinity'), (now());
     CREATE FUNCTION opening() RETURNS ledger_state STABLE LANGUAGE sql AS $$ SELECT 'open'::public.ledger_state $$`);
 });
 
 describe('a drafted table', () => {
-  it.each(MOVES)('of %s with %s is what its DDL makes, and the cutover starts as it is', async (table, alter) => {
-    const made = await draft(table, alter);
+  it.each(MOVES)('of %s with %j is what its DDL makes, and the cutover starts as it is', async (table, wish) => {
+    const made = await draft(table, wish);
     expect(made.items.filter(({ action }) => action === 'refuse')).toEqual([]);
-    for (const statement of statementsOf(made)) await run(statement);
+    await run(ddlFile('moved', made, wish));
     const connection = plane.connection();
     expect(await describeTable(connection, made.table.ident)).toEqual(asMade(made.table));
     const cutover = {
@@ -129,7 +149,7 @@ describe('a drafted table', () => {
   });
 
   it('has no statement that could be left out', async () => {
-    const made = await draft('North Wind.Orders', 'ALTER freight TYPE numeric(14,2)');
+    const made = await draft('North Wind.Orders', { alter: 'ALTER freight TYPE numeric(14,2)' });
     const statements = tableStatements(made.table);
     expect(statements.length).toBeGreaterThan(8);
     for (const left of statements.keys()) {
@@ -166,6 +186,75 @@ const lookingBy = (sql: postgres.TransactionSql) =>
     },
   }) as unknown as PgConnection;
 
+describe('a table by month', () => {
+  it('has a partition for each month from the first row to two months ahead', async () => {
+    const { table } = await draft('public.journal', { partitionBy: 'RANGE ("Written at")' });
+    expect(table.partitionedBy).toBe('RANGE ("Written at")');
+    expect(table.partitions).toHaveLength(8);
+    expect(table.options).toBeNull();
+    expect(new Set(table.partitions.map(({ options }) => options))).toEqual(new Set(['fillfactor=80']));
+    const { constraints, columns } = table;
+    expect(constraints.find(({ type }) => type === 'p')!.columns).toEqual(['"Entry"', '"Written at"']);
+    expect(columns[0]!.identity).toMatchObject({ how: 'ALWAYS', sequence: { cache: '5' } });
+  });
+
+  it('leaves to a person what is unique no more, and what references its key', async () => {
+    await run(`CREATE TABLE visit (id integer PRIMARY KEY, code text UNIQUE NULLS NOT DISTINCT, "$1" text, day date NOT NULL);
+      CREATE UNIQUE INDEX visit_low ON visit (lower(code)) WHERE code <> ''; CREATE UNIQUE INDEX both_days ON visit ("$1", day);
+      CREATE TABLE stay (visit integer REFERENCES visit)`);
+    const { decisions, items, table } = await draft('public.visit', { partitionBy: 'RANGE (day)' });
+    expect(decisions).toEqual([
+      expect.stringMatching(/^visit_v2_code_key does not keep \(code\) unique any more/),
+      expect.stringMatching(/^visit_v2_lower_idx does not keep \(lower\(code\)\) unique any more/),
+    ]);
+    expect(table.constraints.map(({ definition }) => definition)).toContain('UNIQUE NULLS NOT DISTINCT (code, day)');
+    expect(table.indexes.filter(({ unique }) => unique)).toHaveLength(3);
+    expect(items.filter(({ action }) => action === 'refuse').map(({ kind }) => kind)).toEqual(['foreign key']);
+  });
+
+  it.each([
+    ['RANGE (id)', "'id' is of type integer, and no date or timestamp"],
+    ['RANGE (place)', "There is no column 'place', but id, code, $1, day"],
+    ['LIST (day)', "got 'LIST (day)'. It takes one column"],
+    ['RANGE (day, id)', 'It takes one column'],
+    ["RANGE (date_trunc('month', day))", 'It takes one column'],
+  ])('is refused as %s', async (partitionBy, why) => {
+    await expect(draft('public.visit', { partitionBy })).rejects.toThrow(why);
+  });
+
+  it('is refused over too many months', async () => {
+    await run("CREATE TABLE far (id integer PRIMARY KEY, day date NOT NULL); INSERT INTO far VALUES (1, '9999-12-31')");
+    await expect(draft('public.far', { partitionBy: 'RANGE (day)' })).rejects.toThrow(
+      /to 10000-03-01: \d+ months, and at most 600/,
+    );
+  });
+});
+
+describe('DDL of a person', () => {
+  it.each([
+    ['CREATE TABLE a (id int); CREATE TABLE b (id int)', 'it makes "public"."a", "public"."b"'],
+    ['CREATE TYPE t AS ENUM ()', 'it makes none'],
+    ['CREATE TABLE "North Wind".a (id int)', 'must make one table in schema public'],
+    ['CREATE TABLE a (id int REFERENCES artist)', 'It holds up public.artist, which is in use (ShareRowExclusiveLock)'],
+    ['CREATE TABLE a (id int); ALTER TABLE genre ADD more int', 'It holds up public.genre, which is in use'],
+    ['CREATE TABLE a (id int); DO $$ BEGIN DELETE FROM pgbench_history; END $$', 'It holds up public.pgbench_history'],
+    ['CREATE TABLE a (id int); COMMIT', "this one does not: 'COMMIT'"],
+    ["CREATE TABLE a (id int); /* ; */ -- ';\n INSERT INTO a VALUES (1)", "this one does not: 'INSERT INTO"],
+    ['CREATE TABLE a (id nothing_like_it)', 'Postgres refuses it: type "nothing_like_it" does not exist'],
+    [' -- nothing', 'It holds no statement'],
+  ])('is refused as %s', async (ddl, why) => {
+    await expect(draft('public.genre', { ddl })).rejects.toThrow(why);
+  });
+
+  it('leaves it to a person whether a column was renamed', async () => {
+    const { decisions, columns } = await draft('public.genre', {
+      ddl: 'CREATE TABLE g (genre_id int PRIMARY KEY, title text)',
+    });
+    expect(columns).toEqual({ title: { added: true } });
+    expect(decisions).toEqual([expect.stringContaining('"title": { from: "name" }')]);
+  });
+});
+
 describe('a trial', () => {
   const CENSUS = `SELECT (SELECT count(*) FROM pg_class) AS relations, (SELECT count(*) FROM pg_proc) AS functions,
     (SELECT count(*) FROM pg_namespace) AS schemas, (SELECT count(*) FROM pg_description) AS comments,
@@ -176,10 +265,12 @@ describe('a trial', () => {
     try {
       await empty.sql.unsafe(PGBENCH).simple();
       const before = await empty.sql.unsafe(CENSUS);
-      const { items, table } = await draft('public.pgbench_accounts', 'ALTER aid TYPE bigint', empty.url);
+      const { items, table } = await draft('public.pgbench_accounts', { alter: 'ALTER aid TYPE bigint' }, empty.url);
       expect(items.filter(({ action }) => action === 'refuse')).toEqual([]);
+      // char(84) stays char(84): nothing is cast.
+      expect(items.filter(({ object }) => object.endsWith('filler'))).toEqual([]);
       expect(table.columns[0]).toMatchObject({ ident: 'aid', type: 'bigint' });
-      await expect(draft('public.pgbench_accounts', 'DROP nothing_like_it', empty.url)).rejects.toThrow(
+      await expect(draft('public.pgbench_accounts', { alter: 'DROP nothing_like_it' }, empty.url)).rejects.toThrow(
         /column "nothing_like_it" of relation "pgbench_accounts_v2" does not exist.*Constraints of the copy: pgbench_accounts_v2_pkey/,
       );
       expect(await empty.sql.unsafe(CENSUS)).toEqual(before);
@@ -190,7 +281,8 @@ describe('a trial', () => {
 
   it('takes one statement where the text was let through', async () => {
     const text = 'ADD a integer; DROP TABLE pgbench_history; COMMIT';
-    const through = { table: 'public.ledger', id: 'moved', actions: [{ text, said: '', using: null }], migrations };
+    const change = { actions: [{ text, said: '', using: null }], monthly: null };
+    const through = { table: 'public.ledger', id: 'moved', change, migrations };
     await expect(draftTable({ url: db.url, clock: systemClock(), random }, through)).rejects.toThrow(
       'cannot insert multiple commands into a prepared statement',
     );
@@ -207,7 +299,7 @@ describe('a trial', () => {
     const older = {
       table: 'public.ledger',
       id: 'moved',
-      actions: [],
+      change: tableChange({}),
       migrations: [...migrations, ...migrations.slice(-1)],
     };
     await expect(draftTable({ url: db.url, clock: systemClock(), random }, older)).rejects.toThrow('crossfade migrate');
@@ -282,7 +374,9 @@ describe('crossfade init', () => {
   });
 
   it.each([
-    [['--table', 'public.genre', '--partition-by', 'RANGE (id)'], '--partition-by is not drafted yet'],
+    [['--table', 'public.genre', '--partition-by', 'RANGE (genre_id)'], "'genre_id' is of type integer"],
+    [['--table', 'public.genre', '--ddl', 'nothing.sql'], '--ddl takes a file that can be read: ENOENT'],
+    [['--table', 'public.genre', '--ddl', 'x.sql', '--alter', 'DROP name'], 'leave --alter and --partition-by out'],
     [['--table', 'genre'], '--table takes schema.name'],
     [['--table', 'public.genre', '--alter', 'DROP TABLE genre; --'], 'It holds a semicolon'],
     [['--table', 'public.gente'], "Did you mean 'public.genre'?"],

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applicationFindings } from '../../../infra/local/rehearsal/application-findings.ts';
-import { givenCopy, templateCopy } from '../../../infra/local/rehearsal/copy.ts';
+import { givenCopy, type Origin, ownCopy } from '../../../infra/local/rehearsal/copy.ts';
 import { inspect } from '../../../infra/local/rehearsal/findings.ts';
 import { splitName } from '../../../infra/local/rehearsal/load-table.ts';
 import type { Finding } from '../../../infra/local/rehearsal/rehearsal.ts';
@@ -41,7 +41,8 @@ afterAll(async () => {
 });
 
 const said: string[] = [];
-const copyOf = (url: string) => templateCopy(url, (line) => void said.push(line));
+const copyOf = (url: string, origin: Partial<Origin> = {}) =>
+  ownCopy(url, { dump: null, sample: null, ...origin }, { say: (line) => void said.push(line), running: [] });
 const rehearsals = (source: OwnDatabase) => beside.sql.unsafe(REHEARSALS, [`_of_${source.name}`]);
 
 /** A database with these tables, in which nobody is connected any more. */
@@ -75,7 +76,7 @@ describe('a template copy', () => {
     ])
       await beside.sql.unsafe(statement);
     const copy = await copyOf(db.url);
-    expect(copy.missing).toEqual([]);
+    expect(copy.differs).toEqual([]);
     const settings = await settingsOf(db.name);
     expect(settings).toHaveLength(2);
     expect(await settingsOf(copy.name)).toEqual(settings);
@@ -121,6 +122,42 @@ describe('a template copy', () => {
     await db.drop();
   });
 
+  it('that is cut to a sample is whole: what refers to a row that goes, goes too, and each foreign key is as it was', async () => {
+    const db = await source(
+      `CREATE TABLE customers (id integer PRIMARY KEY, latest integer);
+       ALTER TABLE orders ADD COLUMN before integer REFERENCES orders, ADD COLUMN customer integer REFERENCES customers DEFERRABLE INITIALLY DEFERRED;
+       CREATE TABLE items (part integer, of integer REFERENCES orders ON DELETE CASCADE, PRIMARY KEY (part, of)) PARTITION BY HASH (part);
+       CREATE TABLE items_0 PARTITION OF items FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+       CREATE TABLE complaints (about_part integer, about_of integer, FOREIGN KEY (about_part, about_of) REFERENCES items ON DELETE SET NULL);
+       CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'orders are not deleted'; END $$;
+       CREATE TRIGGER never BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION never();
+       ALTER TABLE orders ENABLE ALWAYS TRIGGER never;
+       INSERT INTO customers SELECT n, n * 5 FROM generate_series(1, 10) n;
+       UPDATE orders SET before = CASE WHEN id > 1 THEN id / 2 END, customer = 1 + id % 10;
+       ALTER TABLE customers ADD CONSTRAINT to_latest FOREIGN KEY (latest) REFERENCES orders ON DELETE RESTRICT NOT VALID;
+       INSERT INTO items SELECT p, id FROM orders, generate_series(1, 2) p;
+       INSERT INTO complaints SELECT part, of FROM items WHERE of % 3 = 0; INSERT INTO complaints VALUES (NULL, 1)`,
+    );
+    const sample = { table: splitName('public.orders'), rows: 5 };
+    const copy = await copyOf(db.url, { sample });
+    const [before, after] = await Promise.all([db.url, copy.at(db.url)].map((url) => constraintsOf(db, url)));
+    expect(after!.constraints).toEqual(before!.constraints);
+    expect(after!.triggers).toEqual(before!.triggers);
+    expect(before!.rows).toMatchObject({ orders: 50, customers: 10 });
+    const { orders, items, customers } = after!.rows;
+    // What the five refer to is kept with them, and that refers to others.
+    expect([orders >= 5, orders < 50, customers <= 10, items]).toEqual([true, true, true, 2 * orders]);
+    expect(copy.how).toBe('a template copy, cut to a sample,');
+    expect(copy.differs).toEqual([
+      expect.stringContaining(`It is a sample: ${orders} of 50 rows of "public"."orders"`),
+    ]);
+    await copy.drop();
+    const whole = await copyOf(db.url, { sample: { ...sample, rows: 50 } });
+    expect(whole).toMatchObject({ how: 'a template copy', differs: [] });
+    await whole.drop();
+    await db.drop();
+  });
+
   it('that is given is another database than the one that is rehearsed', async () => {
     const db = await source();
     const same = new URL(db.url);
@@ -131,6 +168,26 @@ describe('a template copy', () => {
     await db.drop();
   });
 });
+
+/** Constraints as they are defined, triggers as they are enabled, and how many rows there are. */
+async function constraintsOf(db: OwnDatabase, url: string) {
+  const sql = db.connect(1, url);
+  const constraints = await sql.unsafe(
+    `SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+     WHERE connamespace = 'public'::regnamespace AND conparentid = 0 ORDER BY 1, 2`,
+  );
+  const triggers = await sql.unsafe('SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal');
+  const [rows] = await sql.unsafe(
+    `SELECT (SELECT count(*)::int FROM orders) AS orders, (SELECT count(*)::int FROM items) AS items,
+      (SELECT count(*)::int FROM customers) AS customers`,
+  );
+  await sql.end();
+  return {
+    constraints: [...constraints],
+    triggers: [...triggers],
+    rows: rows as unknown as Record<'orders' | 'items' | 'customers', number>,
+  };
+}
 
 async function shapeOf(url: string): Promise<string> {
   const owner = postgresConnection({ url, clock: systemClock(), random });

@@ -187,7 +187,6 @@ describe('the steps', () => {
 
 it('what belongs to a database is carried as statements that mean the same', () => {
   const statements = carryingStatements('copy', {
-    owner: 'o',
     connections: 5,
     settings: [
       { role: null, settings: ['search_path="$user", public', "a.b=it's"] },

@@ -115,6 +115,7 @@ describe('code in pages', () => {
     'npx vitest run --project nothing',
     'npx vitest run --project unit test/unit/nothing',
     'npx serverless nothing',
+    'npx --no-install jiti infra/nothing.ts',
     'createdb x && nothing y',
   ])('notices %s', (line) => {
     expect(wrongLine(ROOT, line)).toHaveLength(1);

@@ -37,11 +37,17 @@ const COLUMNS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`;
 
 const CONSTRAINTS = `SELECT coalesce(jsonb_agg(jsonb_build_object('ident', quote_ident(k.conname), 'type', k.contype,
+    'columns', CASE WHEN k.contype IN ('p', 'u') THEN (SELECT jsonb_agg(quote_ident(a.attname) ORDER BY n.place)
+      FROM unnest(k.conkey) WITH ORDINALITY n(number, place) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = n.number)
+      ELSE '[]' END,
     'definition', pg_get_constraintdef(k.oid), 'validated', k.convalidated, 'comment', obj_description(k.oid, 'pg_constraint'))
     ORDER BY k.contype <> 'p', k.conname), '[]')
   FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x', 'c', 'f')`;
 
-const INDEXES = `SELECT coalesce(jsonb_agg(jsonb_build_object('ident', quote_ident(i.relname), 'definition', pg_get_indexdef(i.oid),
+const INDEXES = `SELECT coalesce(jsonb_agg(jsonb_build_object('ident', quote_ident(i.relname), 'definition',
+      replace(pg_get_indexdef(i.oid), quote_ident(i.relname) || ' ON ONLY ', quote_ident(i.relname) || ' ON '),
+    'unique', x.indisunique,
+    'columns', (SELECT jsonb_agg(pg_get_indexdef(i.oid, n, true) ORDER BY n) FROM generate_series(1, x.indnkeyatts) n),
     'constraint', EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')),
     'options', array_to_string(i.reloptions, ', '), 'clustered', x.indisclustered, 'identifies', x.indisreplident,
     'comment', obj_description(i.oid, 'pg_class')) ORDER BY i.relname), '[]')
@@ -52,11 +58,21 @@ const STATISTICS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
     'definition', pg_get_statisticsobjdef(e.oid), 'comment', obj_description(e.oid, 'pg_statistic_ext')) ORDER BY e.stxname), '[]')
   FROM pg_statistic_ext e JOIN pg_namespace t ON t.oid = e.stxnamespace WHERE e.stxrelid = c.oid`;
 
+/** Storage parameters, those of its TOAST table with `toast.` before them. */
+const optionsOf = (table: string) => `(SELECT string_agg(o, ', ') FROM (
+      SELECT unnest(${table}.reloptions) AS o UNION ALL
+      SELECT 'toast.' || unnest(t.reloptions) FROM pg_class t WHERE t.oid = ${table}.reltoastrelid) o)`;
+
+const PARTITIONS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'ident', quote_ident(m.nspname) || '.' || quote_ident(p.relname), 'bound', pg_get_expr(p.relpartbound, p.oid),
+    'options', ${optionsOf('p')}) ORDER BY p.relname), '[]')
+  FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid JOIN pg_namespace m ON m.oid = p.relnamespace
+  WHERE h.inhparent = c.oid AND p.relispartition`;
+
 const DESCRIBE = `SELECT jsonb_build_object(
     'schema', quote_ident(n.nspname), 'ident', quote_ident(n.nspname) || '.' || quote_ident(c.relname),
-    'options', (SELECT string_agg(o, ', ') FROM (
-      SELECT unnest(c.reloptions) AS o UNION ALL
-      SELECT 'toast.' || unnest(t.reloptions) FROM pg_class t WHERE t.oid = c.reltoastrelid) o),
+    'options', ${optionsOf('c')},
+    'partitionedBy', CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END, 'partitions', (${PARTITIONS}),
     'replicaIdentity', c.relreplident, 'comment', obj_description(c.oid, 'pg_class'),
     'columns', (${COLUMNS}), 'constraints', (${CONSTRAINTS}), 'indexes', (${INDEXES}), 'statistics', (${STATISTICS})) AS drafted
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::regclass`;

@@ -1,29 +1,29 @@
 /**
- * Drafts a cutover from a table: a copy of it is made and altered in a transaction that is rolled back, and read back from
- * the catalog. What stands in the way is what a preview of that copy says. Nothing is left in the database.
+ * Drafts a cutover from a table: the new one is made in a transaction that is rolled back, and read back from
+ * the catalog. What stands in the way is what a preview of the two says. Nothing is left in the database.
  */
 
 import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
 import { didYouMean } from '../../../core/base/nearest.ts';
-import { type AlterAction, alterStatements } from '../../../core/table/draft/alter-actions.ts';
-import { type DraftedColumns, draftedColumns } from '../../../core/table/draft/drafted-columns.ts';
+import type { DraftedColumns } from '../../../core/table/draft/drafted-columns.ts';
 import type { DraftedTable, TableAccess } from '../../../core/table/draft/drafted-table.ts';
 import { grantStatements } from '../../../core/table/draft/shadow-ddl.ts';
-import { fitName } from '../../../core/table/promotion/fit-name.ts';
+import type { TableChange } from '../../../core/table/draft/table-change.ts';
 import { otherThanTable } from '../../../core/table/relation-kind.ts';
-import { quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
+import { quoteTable, type TableShape } from '../../../core/table/shape.ts';
 import type { PreviewItem } from '../../../ports/swapping.ts';
 import { readTable } from '../capture/catalog.ts';
-import { type ConnectionOptions, type PgConnection, sqlstateOf } from '../connection/connection.ts';
+import type { ConnectionOptions, PgConnection } from '../connection/connection.ts';
 import { type Trial, undone } from '../connection/undone.ts';
 import { type MigrationFile, migrate } from '../migrations/migrate.ts';
 import { previewTable } from '../swapping/preview-table.ts';
-import { describeTable, readAccess } from './describe.ts';
+import { readAccess } from './describe.ts';
+import { newTable } from './new-table.ts';
 
 export type DraftRequest = {
   /** `schema.name`, as the catalog spells it. */
   table: string;
-  actions: readonly AlterAction[];
+  change: TableChange;
   /** Id of the cutover. */
   id: string;
   /** Of schema `crossfade`, which the preview needs: it is installed in the same transaction where it is not there. */
@@ -39,7 +39,7 @@ export type Draft = DraftedColumns &
     items: readonly PreviewItem[];
   };
 
-/** @throws CrossfadeError `not_found`, `refused_table`, `schema_changed`, and `invalid_input` where Postgres refuses the ALTER */
+/** @throws CrossfadeError `not_found`, `refused_table`, `schema_changed`, and `invalid_input` where Postgres refuses the new table */
 export function draftTable(options: ConnectionOptions, request: DraftRequest): Promise<Draft> {
   return undone(options, (trial) => drafted(trial, request));
 }
@@ -48,14 +48,9 @@ async function drafted(trial: Trial, request: DraftRequest): Promise<Draft> {
   const { connection } = trial;
   await demandSchema(connection, request.migrations);
   const primary = await ordinaryTable(connection, request.table);
-  const shadow = { schema: primary.schema, name: await freeName(connection, primary) };
-  const [from, copy] = [quoteTable(primary), quoteTable(shadow)];
-  await makeCopy(trial, from, copy);
-  await alterCopy(trial, copy, request.actions);
-  const table = await describeTable(connection, copy);
-  const { owner, readers } = accessTo(table, await readAccess(connection, from));
-  for (const grant of grantStatements(copy, readers)) await trial.statement(grant);
-  const map = draftedColumns(primary, table.columns, request.actions);
+  const { name: shadow, table, map } = await newTable(trial, primary, request.change);
+  const { owner, readers } = accessTo(table, await readAccess(connection, quoteTable(primary)));
+  for (const grant of grantStatements(quoteTable(shadow), readers)) await trial.statement(grant);
   const names = { primary: nameOf(primary), shadow: nameOf(shadow) };
   const declared = { ...names, columns: map.columns };
   const items = await itemsOf(connection, { id: request.id, validation: 'strict', table: declared });
@@ -99,51 +94,6 @@ async function ordinaryTable(connection: PgConnection, name: string): Promise<Ta
   const other = otherThanTable(found);
   if (other) throw new CrossfadeError('refused_table', `${name} ${other.text}.`);
   return found;
-}
-
-/** `orders_v2`, or the first one after it that no relation has. */
-async function freeName(connection: PgConnection, { schema, name }: TableShape): Promise<string> {
-  const taken = await connection.call<{ name: string }>(
-    `SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1`,
-    [schema],
-  );
-  const isTaken = (one: string) => taken.some((relation) => relation.name === one);
-  for (let version = 2; ; version += 1) {
-    const free = fitName(name, `_v${version}`, isTaken);
-    if (!isTaken(free)) return free;
-  }
-}
-
-/** What LIKE copies, and what it leaves out although it belongs to the storage of the table. */
-async function makeCopy({ connection, statement }: Trial, from: string, copy: string): Promise<void> {
-  const { options, comment, columns } = await describeTable(connection, from);
-  await statement(`CREATE TABLE ${copy} (LIKE ${from} INCLUDING ALL)${options === null ? '' : ` WITH (${options})`}`);
-  for (const { ident, statistics, options: set } of columns) {
-    if (statistics !== null) await statement(`ALTER TABLE ${copy} ALTER COLUMN ${ident} SET STATISTICS ${statistics}`);
-    if (set !== null) await statement(`ALTER TABLE ${copy} ALTER COLUMN ${ident} SET (${set})`);
-  }
-  if (comment !== null) await statement(`COMMENT ON TABLE ${copy} IS ${quoteText(comment)}`);
-}
-
-/** No such type, function or operator where only the catalog is in the path. */
-const UNKNOWN = /^(42704|42883)$/;
-
-/** The names of constraints and indexes are those of the copy, so a refusal says them. */
-async function alterCopy({ connection, theirs }: Trial, copy: string, actions: readonly AlterAction[]) {
-  for (const list of alterStatements(actions)) {
-    try {
-      await theirs(`ALTER TABLE ${copy} ${list}`);
-    } catch (error) {
-      if (!isCrossfadeError(error) || error.retryable) throw error;
-      const { constraints } = await describeTable(connection, copy);
-      const named = constraints.map(({ ident }) => ident).join(', ');
-      throw new CrossfadeError(
-        'invalid_input',
-        `Postgres refuses ALTER TABLE ${copy} ${list}: ${error.details.said ?? error.message}. It was tried on a copy, and taken back.${UNKNOWN.test(sqlstateOf(error) ?? '') ? ' Name types and functions of an extension with its schema.' : ''}${named ? ` Constraints of the copy: ${named}.` : ''}`,
-        { details: error.details },
-      );
-    }
-  }
 }
 
 async function itemsOf(connection: PgConnection, cutover: Parameters<typeof previewTable>[1]) {

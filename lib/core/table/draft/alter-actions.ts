@@ -4,6 +4,7 @@
  */
 
 import { CrossfadeError } from '../../base/errors.ts';
+import { foldedName, TOKENS } from './sql-tokens.ts';
 
 export type AlterAction = {
   /** As it was written. */
@@ -15,10 +16,6 @@ export type AlterAction = {
 };
 
 type Token = { text: string; from: number; depth: number };
-
-/** Literals and quoted names are one token each, so nothing inside of them is taken for a word of SQL. */
-const TOKEN =
-  /\s+|[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")+"|\$(?<tag>(?:[A-Za-z_]\w*)?)\$[\s\S]*?\$\k<tag>\$|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|\d[\w.]*|--|\/\*|::|[\s\S]/g;
 
 const OPENS = new Set(['(', '[']);
 const CLOSES = new Set([')', ']']);
@@ -72,7 +69,7 @@ export function alterStatements(actions: readonly AlterAction[]): string[] {
 function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];
   let depth = 0;
-  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+  for (const { 0: token, index } of text.matchAll(TOKENS)) {
     if (token.trim() === '') continue;
     if (token === ';') throw refusal('It holds a semicolon, and so a second statement');
     if (token === '--' || token === '/*') throw refusal('It holds a comment');
@@ -118,12 +115,8 @@ function usingOf(text: string, tokens: readonly Token[], end: number): AlterActi
   const using = words.indexOf('USING', type);
   const [name, expression] = [tokens[column], tokens[using + 1]];
   if (using < 0 || !name || !expression) return null;
-  return { column: nameOf(name.text), sql: text.slice(expression.from, end) };
+  return { column: foldedName(name.text), sql: text.slice(expression.from, end) };
 }
-
-/** As the catalog has it: an unquoted name is folded to small letters. */
-const nameOf = (token: string) =>
-  token.startsWith('"') ? token.slice(1, -1).replaceAll('""', '"') : token.toLowerCase();
 
 const refusal = (why: string) =>
   new CrossfadeError(

@@ -38,6 +38,21 @@ export function draftedColumns(
   return { columns: Object.fromEntries(columns), decisions };
 }
 
+/** Of a table that was written by hand: names are all there is to go by. */
+export function namedColumns(primary: TableShape, made: readonly Pick<DraftedColumn, 'name'>[]): DraftedColumns {
+  const added = made.filter(({ name }) => columnOf(primary, name) === undefined).map(({ name }) => name);
+  const gone = primary.columns.map(({ name }) => name).filter((name) => !made.some((column) => column.name === name));
+  return {
+    columns: Object.fromEntries(added.map((name) => [name, { added: true }])),
+    decisions:
+      gone.length === 0 || added.length === 0
+        ? []
+        : [
+            `Nothing can tell whether a column was renamed: ${added.join(', ')} is drafted as new, and ${gone.join(', ')} as dropped. Where one is the other, write its name: ${JSON.stringify(added[0])}: { from: ${JSON.stringify(gone[0])} }.`,
+          ],
+  };
+}
+
 /** `id::bigint` for the column itself says nothing that a change of the type does not. */
 function isPlainCast(sql: string, name: string): boolean {
   const own = [name, `"${name.replaceAll('"', '""')}"`].map((one) => one.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));

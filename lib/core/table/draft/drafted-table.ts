@@ -34,6 +34,8 @@ type DraftedConstraint = {
   ident: string;
   /** p, u, x, c, f */
   type: string;
+  /** Quoted, of p and u in their order; else empty. */
+  columns: readonly string[];
   definition: string;
   validated: boolean;
   comment: string | null;
@@ -42,12 +44,23 @@ type DraftedConstraint = {
 type DraftedIndex = {
   ident: string;
   definition: string;
+  unique: boolean;
+  /** What it is ordered by: quoted names and expressions. */
+  columns: readonly string[];
   /** It came with a constraint. */
   constraint: boolean;
   options: string | null;
   clustered: boolean;
   identifies: boolean;
   comment: string | null;
+};
+
+export type DraftedPartition = {
+  /** With its schema. */
+  ident: string;
+  /** FOR VALUES …, or DEFAULT */
+  bound: string;
+  options: string | null;
 };
 
 export type DraftedTable = {
@@ -59,6 +72,9 @@ export type DraftedTable = {
   /** n, f, d, i */
   replicaIdentity: string;
   comment: string | null;
+  /** `RANGE (created_at)`; null of a plain table. */
+  partitionedBy: string | null;
+  partitions: readonly DraftedPartition[];
   columns: readonly DraftedColumn[];
   constraints: readonly DraftedConstraint[];
   indexes: readonly DraftedIndex[];

@@ -12,9 +12,10 @@ export function tableStatements(table: DraftedTable): string[] {
     ...table.columns.map(columnLine),
     ...inside.map((constraint) => `CONSTRAINT ${constraint.ident} ${constraint.definition}`),
   ];
-  const options = table.options === null ? '' : ` WITH (${table.options})`;
+  const by = table.partitionedBy === null ? '' : ` PARTITION BY ${table.partitionedBy}`;
   return [
-    `CREATE TABLE ${ident} (\n${lines.map((line) => `  ${line}`).join(',\n')}\n)${options}`,
+    `CREATE TABLE ${ident} (\n${lines.map((line) => `  ${line}`).join(',\n')}\n)${by}${withOptions(table)}`,
+    ...table.partitions.map((one) => `CREATE TABLE ${one.ident} PARTITION OF ${ident} ${one.bound}${withOptions(one)}`),
     ...table.columns.flatMap((column) => columnStatements(ident, column)),
     ...after.map(({ ident: name, definition }) => `ALTER TABLE ${ident} ADD CONSTRAINT ${name} ${definition}`),
     ...indexStatements(table),
@@ -24,11 +25,17 @@ export function tableStatements(table: DraftedTable): string[] {
   ];
 }
 
+const withOptions = ({ options }: { options: string | null }) => (options === null ? '' : ` WITH (${options})`);
+
 /** The application reads the new table before it writes it. */
 export const grantStatements = (ident: string, readers: TableAccess['readers']): string[] =>
   readers.map(
     ({ grantee, column }) => `GRANT SELECT${column === null ? '' : ` (${column})`} ON TABLE ${ident} TO ${grantee}`,
   );
+
+/** Of a table and each of its partitions: what it becomes the owner of does not follow by itself. */
+export const ownerStatements = ({ ident, partitions }: DraftedTable, owner: string): string[] =>
+  [ident, ...partitions.map((one) => one.ident)].map((name) => `ALTER TABLE ${name} OWNER TO ${owner}`);
 
 function columnLine(column: DraftedColumn): string {
   const { ident, type, collation, default: text, generated, identity, notNull } = column;
