@@ -6,6 +6,7 @@
 
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { writeOneSide } from '../../../lib/client/write-one-side.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { eventually } from '../../helpers/postgres-tables.ts';
 import {
@@ -85,27 +86,34 @@ describe.skipIf(inject('servers') === null)('completion between two clusters', (
     await two.drop();
   });
 
-  /** Writes to the side that took the last one, and to the other where that one refuses. */
+  /** Writes as the SDK does, first to the side that took the last one: no statement of its application fails. */
   function writer(number: number, connections: Record<Side, Sql>, pause: { over: Promise<void> }) {
     const acknowledged: string[] = [];
     let [side, isOver, refused]: [Side, boolean, number] = ['primary', false, 0];
+    const parts = {
+      route: () => ({ side, slice: null }),
+      record: () => {},
+      now: () => performance.now(),
+      sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+    };
+    const transaction = (one: Side, text: string) => async () => {
+      try {
+        await connections[one].unsafe(text).simple();
+        side = one;
+      } catch (error) {
+        await connections[one].unsafe('ROLLBACK').simple();
+        refused += 1;
+        throw error;
+      }
+    };
     const run = async () => {
       for (let n = 1; !isOver; n += 1) {
         await pause.over;
         const value = `${number}.${n}`;
         const text = `BEGIN; INSERT INTO sales (value) VALUES ('${value}'); UPDATE sales SET amount = ${n} WHERE id = ${number}; COMMIT`;
-        while (!isOver) {
-          try {
-            await connections[side].unsafe(text).simple();
-            acknowledged.push(value);
-            break;
-          } catch (error) {
-            if ((error as { code?: string }).code !== READ_ONLY) throw error;
-            await connections[side].unsafe('ROLLBACK').simple();
-            refused += 1;
-            side = OTHER[side];
-          }
-        }
+        const [primary, shadow] = [transaction('primary', text), transaction('shadow', text)];
+        await writeOneSide(parts, 'sales', { primary, shadow, withinMs: 30_000 });
+        acknowledged.push(value);
       }
     };
     return { acknowledged, refused: () => refused, side: () => side, done: run(), end: () => (isOver = true) };
