@@ -12,6 +12,7 @@ import type { Outcome, OutcomeSink } from './outcome.ts';
 import type { Problem } from './problems.ts';
 import type { SimulatedWrite } from './run-call.ts';
 import type { CutoverWrite, ForwardRecorder } from './write-cutover.ts';
+import type { OneSideWrite } from './write-one-side.ts';
 
 /** `Id`: the ids of your cutovers, so that the compiler knows a wrong one. */
 export type ClientOptions<Id extends string = string> = {
@@ -110,6 +111,12 @@ export type Client<Id extends string = string> = {
    * @example await client.write({ cutover: 'planner', key: userId, payload: plan, primary: () => save(plan), shadow: () => saveAnew(plan) })
    */
   write<T>(write: CutoverWrite<T, Id>): Promise<T>;
+  /**
+   * A write of a table whose sides are in two databases, to the one that takes writes: see `OneSideWrite`.
+   * @throws what that side throws; the refusal (SQLSTATE 25006) when none takes it in time
+   * @example await client.writeOneSide('orders', { key: id, primary: () => update(oldPool, id), shadow: () => update(newPool, id) })
+   */
+  writeOneSide<T>(cutover: Id, write: OneSideWrite<T>): Promise<T>;
   /** A write to the outside that is only said while the process is read-only. */
   effect<T>(what: string, write: () => T, instead?: T): T | undefined;
   isReadonly(): boolean;

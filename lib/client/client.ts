@@ -21,6 +21,7 @@ import { type RunDecision, type RunParts, runCutover } from './run-cutover.ts';
 import { readSwitches } from './switches.ts';
 import { timed } from './timed.ts';
 import { type WriteParts, writeCutover } from './write-cutover.ts';
+import { writeOneSide } from './write-one-side.ts';
 
 const READ_DEADLINE_MS = 2_000;
 /** Of what is no read. */
@@ -83,6 +84,8 @@ export function createClient<Id extends string = string>(options: ClientOptions<
     timed: (cutover, request, work) => timed({ route: routed, record, now: monotonicMs }, cutover, request, work),
     runCutover: (run) => runCutover(parts, run),
     write: (write) => writeCutover(writing, write),
+    writeOneSide: (cutover, write) =>
+      writeOneSide({ route: routed, record, now: monotonicMs, sleep: writing.sleep }, cutover, write),
     effect: (what, write, instead) => new RunCall(parts, '', 'primary').effect(what, write, instead),
     isReadonly: parts.isReadonly,
     migrationPhase: () => switches.migrationPhase(system()),

@@ -26,3 +26,4 @@ export type {
   WriteIntent,
   WritePlace,
 } from './write-cutover.ts';
+export type { OneSideWrite } from './write-one-side.ts';

@@ -138,6 +138,12 @@ BEGIN
   RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION crossfade.begin_hand_over(p_id text, p_epoch bigint, p_seconds integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$SELECT crossfade.refuse_writes(p_id, p_epoch, p_seconds, true)$function$;
+
 CREATE OR REPLACE FUNCTION crossfade.begin_range(p_id text, p_epoch bigint, p_tier text, p_lease_ms integer)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1899,6 +1905,16 @@ BEGIN
       WHERE e.child = p_id AND NOT EXISTS (SELECT FROM reach r WHERE r.child = e.parent AND r.parent = p_id)));
 END $function$;
 
+CREATE OR REPLACE FUNCTION crossfade.put_off_hand_over(p_id text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  UPDATE crossfade.cutover c SET read_only_until = NULL, read_only_ended = clock_timestamp() WHERE c.id = p_id AND c.handing_over AND c.read_only_until IS NOT NULL;
+  RETURN FOUND;
+END $function$;
+
 CREATE OR REPLACE FUNCTION crossfade.quarantine_key(p_cutover text, p_key text, p_sqlstate text, p_message text, p_attempts integer, p_deleted boolean DEFAULT false)
  RETURNS void
  LANGUAGE sql
@@ -2082,6 +2098,43 @@ BEGIN
   IF crossfade.other_cutovers(p_id, p_tables) IS NOT NULL THEN
     RAISE EXCEPTION 'another cutover has %', crossfade.other_cutovers(p_id, p_tables) USING ERRCODE = 'CF014';
   END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.refuse_writes(p_id text, p_epoch bigint, p_seconds integer, p_hands_over boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '500ms'
+ SET "DateStyle" TO 'ISO'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+  v_now timestamptz;
+  v_until timestamptz;
+  v_persons timestamptz;
+  v_table oid;
+BEGIN
+  IF p_seconds IS NULL OR p_seconds NOT BETWEEN 1 AND 300 THEN
+    RAISE EXCEPTION 'a primary is read-only for 1 to 300 seconds, not %', p_seconds USING ERRCODE = 'CF004';
+  END IF;
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+  -- In reverse only where the other table is in another database; and what takes no writes for good must not take them again.
+  IF v.epoch IS DISTINCT FROM p_epoch OR v.stage = 'rolled_back' OR NOT (v.direction = 'forward' OR (v.direction = 'reverse' AND v.shadow_oid = 0))
+    OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = v.primary_oid AND g.tgname = 'crossfade_read_only' AND g.tgnargs = 1) THEN
+    RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v.epoch, -1), 'got', p_epoch);
+  END IF;
+  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', v.primary_oid::regclass);
+  v_now := clock_timestamp();
+  v_until := v_now + make_interval(secs => p_seconds);
+  IF p_hands_over AND NOT v.handing_over AND v.read_only_until > v_now THEN v_persons := v.read_only_until; END IF;
+  v_until := greatest(v_until, v_persons);
+  FOR v_table IN SELECT t FROM crossfade.with_partitions(v.primary_oid) t LOOP
+    EXECUTE format('CREATE OR REPLACE TRIGGER crossfade_read_only BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
+      FOR EACH STATEMENT EXECUTE FUNCTION crossfade.read_only_guard(%L, %L, %L)', v_table::regclass, p_id, v_now, v_until);
+  END LOOP;
+  UPDATE crossfade.cutover c SET read_only_until = v_until, handing_over = p_hands_over AND v_persons IS NULL WHERE c.id = p_id;
+  RETURN jsonb_build_object('kind', 'read_only', 'untilMs', floor(extract(epoch FROM v_until) * 1000));
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.rehearse_copy(p_shadow oid, p_path text, p_written text[], p_rows text)
@@ -2288,37 +2341,9 @@ $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.set_read_only(p_id text, p_epoch bigint, p_seconds integer)
  RETURNS jsonb
- LANGUAGE plpgsql
+ LANGUAGE sql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '500ms'
- SET "DateStyle" TO 'ISO'
-AS $function$
-DECLARE
-  v crossfade.cutover%ROWTYPE;
-  v_now timestamptz;
-  v_until timestamptz;
-  v_table oid;
-BEGIN
-  IF p_seconds IS NULL OR p_seconds NOT BETWEEN 1 AND 300 THEN
-    RAISE EXCEPTION 'a primary is read-only for 1 to 300 seconds, not %', p_seconds USING ERRCODE = 'CF004';
-  END IF;
-  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
-  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
-  -- In reverse only where the other table is in another database; and what takes no writes for good must not take them again.
-  IF v.epoch IS DISTINCT FROM p_epoch OR v.stage = 'rolled_back' OR NOT (v.direction = 'forward' OR (v.direction = 'reverse' AND v.shadow_oid = 0))
-    OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = v.primary_oid AND g.tgname = 'crossfade_read_only' AND g.tgnargs = 1) THEN
-    RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v.epoch, -1), 'got', p_epoch);
-  END IF;
-  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', v.primary_oid::regclass);
-  v_now := clock_timestamp();
-  v_until := v_now + make_interval(secs => p_seconds);
-  FOR v_table IN SELECT t FROM crossfade.with_partitions(v.primary_oid) t LOOP
-    EXECUTE format('CREATE OR REPLACE TRIGGER crossfade_read_only BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
-      FOR EACH STATEMENT EXECUTE FUNCTION crossfade.read_only_guard(%L, %L, %L)', v_table::regclass, p_id, v_now, v_until);
-  END LOOP;
-  UPDATE crossfade.cutover c SET read_only_until = v_until WHERE c.id = p_id;
-  RETURN jsonb_build_object('kind', 'read_only', 'untilMs', floor(extract(epoch FROM v_until) * 1000));
-END $function$;
+AS $function$SELECT crossfade.refuse_writes(p_id, p_epoch, p_seconds, false)$function$;
 
 CREATE OR REPLACE FUNCTION crossfade.shape_adopted(p_id text)
  RETURNS void

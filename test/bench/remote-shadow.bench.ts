@@ -1,11 +1,13 @@
 /**
- * A shadow in another cluster, from the distribution's Postgres to the embedded one: the copy against COPY through a pipe in the same run,
- * converge in batches of the shadow writer, and verification.
+ * A shadow in another cluster, from the distribution's Postgres to the embedded one: the copy against COPY through a pipe and against
+ * `pg_dump | psql` in the same run, converge in batches of the shadow writer, and verification. What ranges side by side could gain is
+ * what two pipes gain over one.
  *
  *   npm run bench remote-shadow [rows] [hints]     default 400,000 and 60,000
  */
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +23,7 @@ import { FIRST_ROWS, nextChunk } from '../../lib/core/table/chunks.ts';
 import type { TableCutover } from '../../lib/ports/tables.ts';
 import { debianBinaries } from '../helpers/debian-postgres.ts';
 import { tableCalls } from '../helpers/table-ports.ts';
-import { processorSeconds } from './server-process.ts';
+import { peakMegabytes, processorSeconds } from './server-process.ts';
 import { type Line, printTable } from './table.ts';
 
 const ROWS = Number(process.argv[2] ?? 400_000);
@@ -71,12 +73,30 @@ try {
   };
   const plane = tableCalls(withRemote(postgresTables(remote.primary), [remote]));
 
-  const piped = performance.now();
-  const psql = join(binaries, 'psql');
-  const pipe = `${psql} -X -q "${primary.url}" -c 'COPY orders TO STDOUT' | ${psql} -X -q "${shadow.url}" -c 'COPY piped FROM STDIN'`;
-  const { status, stderr } = spawnSync('sh', ['-c', pipe], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(stderr);
-  const byPipe = perSecond(ROWS, piped);
+  const program = (name: string) => join(binaries, name);
+  const psql = `${program('psql')} -X -q -v ON_ERROR_STOP=1`;
+  const pipe = (rows: string) =>
+    `${psql} "${primary.url}" -c 'COPY ${rows} TO STDOUT' | ${psql} "${shadow.url}" -c 'COPY piped FROM STDIN'`;
+  const half = (condition: string) => pipe(`(SELECT * FROM orders WHERE id ${condition} ${ROWS / 2})`);
+  const shell = async (command: string) => {
+    const [status] = await once(
+      spawn('bash', ['-o', 'pipefail', '-c', command], { stdio: ['ignore', 'ignore', 'inherit'] }),
+      'exit',
+    );
+    if (status !== 0) throw new Error(`${command} ended with ${status}`);
+  };
+  const timed = async (...commands: readonly string[]) => {
+    const startedMs = performance.now();
+    await Promise.all(commands.map(shell));
+    return perSecond(ROWS, startedMs);
+  };
+  const byPipe = await timed(pipe('orders'));
+  await there!`TRUNCATE piped`;
+  const byTwoPipes = await timed(half('<='), half('>'));
+  await there!`CREATE DATABASE dumped`;
+  const dumped = new URL(shadow.url);
+  dumped.pathname = '/dumped';
+  const byDump = await timed(`${program('pg_dump')} --table=orders "${primary.url}" | ${psql} "${dumped}"`);
 
   await plane.arm(CUTOVER, { epoch: 1, version: 1 });
   await plane.mirror({
@@ -126,11 +146,19 @@ try {
   const verified = perSecond(ROWS, verifying);
   const lines: Line[] = [
     { what: 'COPY through a pipe', value: byPipe, unit: 'rows/s' },
+    {
+      what: 'COPY through two pipes, half of the rows each',
+      value: byTwoPipes,
+      unit: 'rows/s',
+      ratioTo: 'COPY through a pipe',
+    },
+    { what: 'pg_dump | psql', value: byDump, unit: 'rows/s', ratioTo: 'COPY through a pipe' },
     { what: 'copy', value: copied, unit: 'rows/s', ratioTo: 'COPY through a pipe' },
+    { what: 'copy, beside the dump', value: copied, unit: 'rows/s', ratioTo: 'pg_dump | psql' },
     { what: `converge, ${BATCH} hints a batch`, value: converged, unit: 'hints/s' },
     { what: 'converge, a second of processor on all three', value: byProcessor, unit: 'hints/s' },
     { what: 'verification', value: verified, unit: 'rows/s' },
-    { what: 'memory of this process', value: process.memoryUsage.rss() / 1024 ** 2, unit: 'MiB' },
+    { what: 'memory of this process', value: peakMegabytes(process.pid), unit: 'MiB' },
   ];
   printTable(`${ROWS.toLocaleString('en-US')} rows of 12 columns, wanted: 0.6 and 8,000 hints/s`, lines);
   await Promise.all([

@@ -16,6 +16,11 @@ export function ownMegabytes(pid: number): number {
   return Number(/RssAnon:\s+(\d+)/.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? Number.NaN) / MB;
 }
 
+/** The most that a process has ever had in memory, shared pages included; NaN when unknown. */
+export function peakMegabytes(pid: number): number {
+  return Number(/VmHWM:\s+(\d+)/.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? Number.NaN) / MB;
+}
+
 let ticks: number | undefined;
 function ticksPerSecond(): number {
   ticks ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));

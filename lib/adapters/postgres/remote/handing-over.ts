@@ -27,7 +27,7 @@ import { type CompiledRemote, compileRemote } from './compile.ts';
 import { remoteConverging } from './converging.ts';
 import type { Remote } from './remote.ts';
 import { advanceSequences } from './sequences.ts';
-import { readSide, readSides, type Side } from './sides.ts';
+import { readSide, readSides, type Side, successorOf } from './sides.ts';
 
 /** Of the leading side, unless it hands over before: then writes go on there. */
 const READ_ONLY_S = 5;
@@ -55,7 +55,7 @@ export async function handOver(remote: Remote, step: Swap, receiving: readonly s
   const { id } = remote.cutover;
   const { fromEpoch, toEpoch, stage, version } = step;
   await drain(remote, fromEpoch, { most: LEFT_AT_MOST, calls: CALLS_BEFORE, untilMs: Number.POSITIVE_INFINITY });
-  const close = `SELECT crossfade.set_read_only($1::text, $2::text::bigint, ${READ_ONLY_S}) AS result`;
+  const close = `SELECT crossfade.begin_hand_over($1::text, $2::text::bigint, ${READ_ONLY_S}) AS result`;
   try {
     const closed = await callJson<{ kind: string }>(owner, close, [id, fromEpoch], { attempts: 10 });
     if (closed.kind !== 'read_only') return { kind: 'postponed', why: `Cutover '${id}' has left epoch ${fromEpoch}.` };
@@ -76,9 +76,9 @@ export async function handOver(remote: Remote, step: Swap, receiving: readonly s
   }
 }
 
-/** Writes go on at once, and not only when the seconds are over. */
+/** Writes go on at once, and not only when the seconds are over; where a person has them refused, at the end of that. */
 async function goOn({ cutover: { id }, primary }: Remote, why: string): Promise<HandedOver> {
-  await primary.owner.call('SELECT crossfade.end_read_only($1::text)', [id]);
+  await primary.owner.call('SELECT crossfade.put_off_hand_over($1::text)', [id]);
   return { kind: 'postponed', why: `Not handed over yet: ${why}. Nothing was changed.` };
 }
 
@@ -110,10 +110,10 @@ async function drain(
  */
 export async function takeOver(remote: Remote, compile = () => compileRemote(remote)): Promise<void> {
   const [here, there] = await readSides(remote);
-  if (here?.direction !== 'reverse') return;
-  if (!there || there.epoch < here.epoch) await once(openShadow(remote, here, await compile()));
-  else if (there.epoch > here.epoch && there.direction === 'none')
-    await once(there.stage === 'rolled_back' ? openPrimary(remote, there, await compile()) : endPrimary(remote, there));
+  const successor = successorOf(here, there);
+  if (successor === 'shadow') await once(openShadow(remote, here!, await compile()));
+  if (successor === 'primary') await once(openPrimary(remote, there!, await compile()));
+  if (successor === 'cleanup') await once(endPrimary(remote, there!));
 }
 
 /** Somebody else was first, which is as good. */

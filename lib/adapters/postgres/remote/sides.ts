@@ -18,15 +18,30 @@ export async function readSide(connection: PgConnection, id: string): Promise<Si
   return row?.side ?? null;
 }
 
+/** Who is to go on where one side has handed over and the other one did not take over. Until then no side takes writes. */
+export type Successor = 'shadow' | 'primary' | 'cleanup';
+
+export function successorOf(here: Side | null, there: Side | null): Successor | null {
+  if (here?.direction !== 'reverse') return null;
+  if (!there || there.epoch < here.epoch) return 'shadow';
+  if (there.epoch === here.epoch || there.direction !== 'none') return null;
+  return there.stage === 'rolled_back' ? 'primary' : 'cleanup';
+}
+
 export const readSides = ({ cutover, primary, shadow }: Remote): Promise<[Side | null, Side | null]> =>
   Promise.all([readSide(primary.owner, cutover.id), readSide(shadow.connection, cutover.id)]);
 
-/** True from the moment at which the shadow has taken over until the primary has: what is asked of the rows is asked there. */
-export async function shadowLeads({ cutover, primary, shadow }: Remote): Promise<boolean> {
+/**
+ * `shadowLeads` from the moment at which the shadow has taken over until the primary has: what is asked of the rows is asked there. The
+ * other database is not asked before the primary has handed over: it may be away.
+ */
+export type Standing = { shadowLeads: boolean; successor: Successor | null };
+
+export async function standingOf({ cutover, primary, shadow }: Remote): Promise<Standing> {
   const here = await readSide(primary.runtime, cutover.id);
-  if (here?.direction !== 'reverse') return false;
+  if (here?.direction !== 'reverse') return { shadowLeads: false, successor: null };
   const there = await readSide(shadow.connection, cutover.id);
-  return there !== null && there.epoch >= here.epoch;
+  return { shadowLeads: there !== null && there.epoch >= here.epoch, successor: successorOf(here, there) };
 }
 
 /** The same two databases after completion: the shadow leads, and the primary follows. */

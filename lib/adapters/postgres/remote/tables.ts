@@ -6,6 +6,7 @@
 
 import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
 import type { CutoverId } from '../../../core/cutover/cutover.ts';
+import type { Converging } from '../../../ports/converging.ts';
 import type { TablePorts } from '../../../ports/ports.ts';
 import type { Verifying } from '../../../ports/verifying.ts';
 import { postgresTables } from '../tables.ts';
@@ -14,11 +15,15 @@ import { remoteCapture } from './capturing.ts';
 import { compiledOnce } from './compile.ts';
 import { remoteConverging } from './converging.ts';
 import { remoteCopying } from './copying.ts';
+import { takeOver } from './handing-over.ts';
 import { remoteHealth } from './preview.ts';
 import type { Remote } from './remote.ts';
-import { shadowLeads, turned } from './sides.ts';
+import { standingOf, turned } from './sides.ts';
 import { remoteSwapping } from './swapping.ts';
 import { remoteVerifying } from './verifying.ts';
+
+/** No side takes writes. Long enough for every relay, and woken for again each second until it is over. */
+const HANDED_OVER = { hints: 1, lagMs: 1_000 };
 
 type Some<Port> = { [Name in keyof Port]?: Partial<Port[Name]> };
 type Call = (...args: unknown[]) => Promise<unknown>;
@@ -45,7 +50,7 @@ export function withRemote(local: TablePorts, remotes: readonly Remote[]): Table
     async (...args) => {
       const own = sides.get(idOf(args[0]) ?? '');
       const leads = (WHERE_IT_LEADS[name] as readonly string[] | undefined)?.includes(method) ?? false;
-      const asked = own && leads && (await shadowLeads(own.remote)) ? own.after : own?.before;
+      const asked = own && leads && (await standingOf(own.remote)).shadowLeads ? own.after : own?.before;
       return ((asked ?? ports)[name] as unknown as Calls)[method]!(...args);
     };
   return mapped(local, (name, method) => call(name, method));
@@ -69,17 +74,28 @@ function sidesOf(local: TablePorts, remote: Remote): Sides {
   const back = turned(remote);
   const there = postgresTables(back.primary);
   const before = overlaid(local, {
-    ...moving(remote, compiledOnce(remote)),
+    ...moving(remote, compiledOnce(remote), () => takeOver(remote)),
     capture: remoteCapture(remote),
     switches: { mirror: mirrored(local, there, remote) },
     swapping: remoteSwapping(remote, local.swapping, there.swapping),
     inspecting: { health: () => remoteHealth(remote) },
   });
-  return { remote, before, after: overlaid(there, moving(back, compiledOnce(remote, 'shadow'))) };
+  return {
+    remote,
+    before,
+    after: overlaid(
+      there,
+      moving(back, compiledOnce(remote, 'shadow'), () => takeOver(remote)),
+    ),
+  };
 }
 
-/** Rows from the leading side to the other. */
-function moving(remote: Remote, flowNow: ReturnType<typeof compiledOnce>): Some<TablePorts> {
+/**
+ * Rows from the leading side to the other.
+ * @param goOn takes over where a mover has died between two steps
+ */
+function moving(remote: Remote, flowNow: ReturnType<typeof compiledOnce>, goOn: () => Promise<void>): Some<TablePorts> {
+  const { converge } = remoteConverging(remote);
   const verifying: Verifying = {
     ...remoteVerifying(remote, flowNow),
     invariant: async () => {
@@ -89,7 +105,15 @@ function moving(remote: Remote, flowNow: ReturnType<typeof compiledOnce>): Some<
       );
     },
   };
-  return { converging: remoteConverging(remote), copying: remoteCopying(remote, flowNow), verifying };
+  const converging: Pick<Converging, 'converge'> = {
+    async converge(...args) {
+      const result = await converge(...args);
+      // This side may have handed over, and who did it died.
+      if (result.kind === 'stale') await goOn().catch(unlessAway);
+      return result;
+    },
+  };
+  return { converging, copying: remoteCopying(remote, flowNow), verifying };
 }
 
 /** The primary's word decides. Where the other database is away, the next batch brings it there. */
@@ -98,7 +122,7 @@ function mirrored(local: TablePorts, there: TablePorts, remote: Remote): TablePo
     const written = await local.switches.mirror(row);
     if (!row.shadowWrites) return written;
     const brought = async () => {
-      if (!(await shadowLeads(remote))) return bringEpoch(remote, row.epoch);
+      if (!(await standingOf(remote)).shadowLeads) return bringEpoch(remote, row.epoch);
       await there.switches.mirror(row);
       await bringEpoch(turned(remote), row.epoch);
     };
@@ -119,7 +143,9 @@ function ofMany(local: TablePorts, all: readonly Sides[]): Some<TablePorts> {
       const { id } = remote.cutover;
       if (!ids.includes(id)) continue;
       // Of one whose database is away nothing is known; those of all others are.
-      const answer = await askWhereItLeads(remote, () => ask(after, id), found.get(id));
+      const answer = await unlessItIsAway(async () =>
+        (await standingOf(remote)).shadowLeads ? ask(after, id) : found.get(id),
+      );
       if (answer === undefined) merged.delete(id);
       else merged.set(id, answer);
     }
@@ -141,8 +167,12 @@ function ofMany(local: TablePorts, all: readonly Sides[]): Some<TablePorts> {
         const found = [...(await local.converging.waiting())];
         for (const { remote, after } of all) {
           const { id } = remote.cutover;
-          const waiting = await askWhereItLeads(remote, after.converging.waiting, []);
-          found.push(...(waiting ?? []).filter((one) => one.id === id));
+          const seen = await unlessItIsAway(async () => {
+            const { shadowLeads, successor } = await standingOf(remote);
+            const there = shadowLeads ? await after.converging.waiting() : [];
+            return successor === null ? there : [{ id, ...HANDED_OVER }, ...there];
+          });
+          found.push(...(seen ?? []).filter((one) => one.id === id));
         }
         return found;
       },
@@ -150,14 +180,10 @@ function ofMany(local: TablePorts, all: readonly Sides[]): Some<TablePorts> {
   };
 }
 
-/** @returns `otherwise` while the primary leads, and undefined while the database that leads is away */
-async function askWhereItLeads<Answer, Other>(
-  remote: Remote,
-  ask: () => Promise<Answer>,
-  otherwise: Other,
-): Promise<Answer | Other | undefined> {
+/** @returns undefined while the database that leads is away */
+async function unlessItIsAway<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
   try {
-    return (await shadowLeads(remote)) ? await ask() : otherwise;
+    return await ask();
   } catch (error) {
     unlessAway(error);
     return undefined;

@@ -42,17 +42,17 @@ const FIRST_PAUSE_MS = 250;
 /** Of the rows of a batch as text: the mover holds them in memory. A batch that is larger is read again with fewer hints. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
-/** An element of the batch: key as people read it, is there a row, was it deleted before, key of the shadow, values of the shadow's columns. */
+/** An element of the batch, all of it as texts, since an array takes any number of columns: key as people read it, is there a row, was it deleted before, key of the shadow, values of the shadow's columns. */
 function image(flow: Flow): string {
   const { mapping } = flow;
   const parts = [
     keyText(flow, (i) => `k.k${i + 1}`),
-    's.present IS NOT NULL',
-    'k.reset',
+    '(s.present IS NOT NULL)::text',
+    'k.reset::text',
     ...mapping.key.map((_, i) => `(${asTarget(flow, i, `k.k${i + 1}`)})::text`),
     ...mapping.written.map((_, i) => `s.c${i + 1}`),
   ];
-  return `json_build_array(${parts.join(', ')})`;
+  return `array_to_json(ARRAY[${parts.join(', ')}]::text[])`;
 }
 
 const values = (flow: Flow) => flow.mapping.written.map(({ sql }) => `(${sql})::text`);

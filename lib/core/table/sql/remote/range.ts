@@ -102,9 +102,12 @@ BEGIN
 END $crossfade$`;
 }
 
+/** XML as a value loses its declaration on the way out, and as a text it does not. */
+const wholly = ({ type, base }: ColumnShape, sql: string) => ((base ?? type) === 'xml' ? `(${sql})::text` : sql);
+
 /** Query: the rows of a range as the shadow's columns. */
 export const rowsOf = (flow: Flow, { from, to }: Range): string =>
-  `SELECT ${flow.mapping.written.map(({ sql }) => sql).join(', ')} FROM ${sourceTable(flow)} AS p WHERE ${inRange(flow, 'source', from, to)}`;
+  `SELECT ${flow.mapping.written.map(({ sql, target }) => wholly(columnOf(flow.target, target)!, sql)).join(', ')} FROM ${sourceTable(flow)} AS p WHERE ${inRange(flow, 'source', from, to)}`;
 
 /** Statements before and of the copy of a range into the shadow: what is there makes room. */
 export const makeRoom = (flow: Flow, { from, to }: Range): string =>

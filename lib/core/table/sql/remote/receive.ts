@@ -9,6 +9,8 @@ import { CHECKED_AT_ONCE } from '../segments.ts';
 import { DEMAND_READ_COMMITTED } from '../session.ts';
 import { remoteNames } from './names.ts';
 
+/** The images from i to j. Variables by the label of their block, and an element by its alias: columns may have the names of both. */
+const IMAGES = 'unnest(batch.v_images[batch.i:batch.j]) AS image(r)';
 /** Places in an image: see `image` in claim.ts. */
 const PRESENT = 1;
 const RESET = 2;
@@ -34,6 +36,7 @@ export function createReceive(flow: Flow): string {
   return `CREATE FUNCTION ${receive}(p_epoch bigint, p_number bigint, p_images text) RETURNS jsonb
 ${securely()} AS $crossfade$
 #variable_conflict use_column
+<<batch>>
 DECLARE
   v_verdict text;
   v_images jsonb[];
@@ -68,7 +71,7 @@ BEGIN
     v_frees := trim_array(v_frees, 1);
     CONTINUE WHEN i > j;
     BEGIN
-      ${gone(keeps ? '' : ' OR v_free')}
+      ${gone(keeps ? '' : ' OR batch.v_free')}
       GET DIAGNOSTICS d = ROW_COUNT;
       ${upserted}
       GET DIAGNOSTICS w = ROW_COUNT;
@@ -94,7 +97,7 @@ function statements(flow: Flow): { keeps: boolean; gone(all: string): string; up
   const { mapping, target } = flow;
   const keys = mapping.key.map((pair, i) => ({
     column: columnOf(target, pair.target.name)!,
-    value: `(r ->> ${FIRST_KEY + i})::${baseType(pair.target)}`,
+    value: `(image.r ->> ${FIRST_KEY + i})::${baseType(pair.target)}`,
   }));
   const found = keys
     .map(({ column, value }) => equalColumn(column, `t.${quoteName(column.name)}`, value))
@@ -104,7 +107,7 @@ function statements(flow: Flow): { keeps: boolean; gone(all: string): string; up
     return {
       ...one,
       name: quoteName(one.target),
-      value: `(r ->> ${FIRST_KEY + keys.length + i})::${baseType(column)}`,
+      value: `(image.r ->> ${FIRST_KEY + keys.length + i})::${baseType(column)}`,
     };
   });
   const updated = columns.filter(({ target: name, insertOnly }) => !insertOnly && !mapping.unique.includes(name));
@@ -118,10 +121,10 @@ function statements(flow: Flow): { keeps: boolean; gone(all: string): string; up
       : `DO UPDATE SET ${changes.join(', ')}
         WHERE ${rowValue(reasons.map((name) => `t.${name}`))} *<> ${rowValue(reasons.map((name) => `EXCLUDED.${name}`))}`;
   const keeps = unwritten(flow).length > 0;
-  const gone = (all: string) => `DELETE FROM ${targetTable(flow)} AS t USING unnest(v_images[i:j]) r
-        WHERE ((r ->> ${PRESENT})::boolean IS NOT TRUE${keeps ? ` OR (r ->> ${RESET})::boolean` : ''}${all}) AND ${found};`;
+  const gone = (all: string) => `DELETE FROM ${targetTable(flow)} AS t USING ${IMAGES}
+        WHERE ((image.r ->> ${PRESENT})::boolean IS NOT TRUE${keeps ? ` OR (image.r ->> ${RESET})::boolean` : ''}${all}) AND ${found};`;
   const upserted = `INSERT INTO ${targetTable(flow)} AS t (${columns.map(({ name }) => name).join(', ')}) OVERRIDING SYSTEM VALUE
-      SELECT ${columns.map(({ value }) => value).join(', ')} FROM unnest(v_images[i:j]) r WHERE (r ->> ${PRESENT})::boolean
+      SELECT ${columns.map(({ value }) => value).join(', ')} FROM ${IMAGES} WHERE (image.r ->> ${PRESENT})::boolean
       ON CONFLICT (${mapping.unique.map(quoteName).join(', ')}) ${onConflict};`;
   return { keeps, gone, upserted };
 }
