@@ -12,6 +12,7 @@ import {
 } from '../../../lib/core/cutover/cutover.ts';
 import { type Plan, withHoldBack } from '../../../lib/core/cutover/plan.ts';
 import { policyOf, policyProblems } from '../../../lib/core/cutover/policy.ts';
+import { switchesText } from '../../../lib/core/cutover/switches.ts';
 import { absoluteGuards, guardHolds } from '../../../lib/core/gates/absolute-guards.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
 import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
@@ -136,6 +137,17 @@ const USUAL: Policy = {
   connectionDropsMax: null,
   memoryMax: null,
 };
+
+it('what is switched is said in few words, and nothing of what is as usual', () => {
+  const said = (shadowReads: boolean, shadowWrites: boolean) =>
+    switchesText({ switches: { shadowReads, shadowWrites, sinceMs: NOW } });
+  expect([said(true, true), said(false, true), said(true, false), said(false, false)]).toEqual([
+    [],
+    ['Reads on the primary'],
+    ['Writes off'],
+    ['Writes off', 'Reads on the primary'],
+  ]);
+});
 
 describe('limits', () => {
   it('are these where nothing is declared', () => {
