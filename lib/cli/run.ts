@@ -7,7 +7,7 @@ import { failureDocument, failureOf, failureText } from './failure.ts';
 import { type Io, processIo } from './io.ts';
 import { packageVersion } from './package-root.ts';
 import { buildProgram, type Perform } from './program.ts';
-import { plain, printableJson } from './text.ts';
+import { plain, printableJson, terminalText } from './text.ts';
 
 /**
  * @param argv the words after `crossfade`
@@ -15,7 +15,7 @@ import { plain, printableJson } from './text.ts';
  * @example await run(['status', 'customer', '--json'], { stdout: (text) => out.push(text) }) // 0
  */
 export async function run(argv: readonly string[], given: Partial<Io> = {}): Promise<number> {
-  const io: Io = { ...processIo(given.signal ?? new AbortController().signal), ...given };
+  const io = safe({ ...processIo(given.signal ?? new AbortController().signal), ...given });
   let exit: number = EXIT.done;
   let attempted = 'crossfade';
   let cutover: string | undefined;
@@ -47,6 +47,9 @@ export async function run(argv: readonly string[], given: Partial<Io> = {}): Pro
     return failure.exit;
   }
 }
+
+/** A file gets what was asked for, byte by byte; a terminal nothing that acts on it. */
+const safe = (io: Io): Io => (io.terminal ? { ...io, stdout: (text) => io.stdout(terminalText(text)) } : io);
 
 function show(io: Io, { json }: Options, outcome: Outcome | number, advise: Advise): number {
   if (typeof outcome === 'number') return outcome;

@@ -14,9 +14,20 @@ const UNPRINTABLE =
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\u001b': '\\e' };
 
+const escaped = (c: string) => SHORT[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
 /** @example printable('a\u001b[31mb\n') // 'a\\e[31mb\\n' */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (c) => SHORT[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(UNPRINTABLE, escaped);
+}
+
+/** What this program itself says to a terminal: line ends, tabs, its colours, and to draw over what it has drawn. */
+const OWN = /\r?\n|\t|\u001b\[(?:[12]|22|3[1239])m|\u001b\[\d+A\r\u001b\[J/;
+const OWN_OR_UNPRINTABLE = new RegExp(`(${OWN.source})|${UNPRINTABLE.source}`, 'g');
+
+/** What goes to a terminal, whatever a command has left as it came: others can bring the colours that are used here, and no more. */
+export function terminalText(text: string): string {
+  return text.replace(OWN_OR_UNPRINTABLE, (found, own: string | undefined) => own ?? escaped(found));
 }
 
 /** One JSON document on one line, in which no character can act on a terminal either. */

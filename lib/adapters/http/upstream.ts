@@ -8,6 +8,7 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { staysBelow } from '../../core/net/path.ts';
 import { MAX_BODY_BYTES } from '../../core/net/proxied-request.ts';
 import type { Upstream, UpstreamRequest, UpstreamResponse, UpstreamTarget } from '../../ports/upstream.ts';
 import { type NetworkOptions, network } from '../net/call.ts';
@@ -16,8 +17,11 @@ import { HOP_BY_HOP } from './hop-by-hop.ts';
 
 /** The connection's own, and what the sender writes itself. */
 const LEFT_BEHIND = new Set<string>([...HOP_BY_HOP, 'expect', 'host', 'content-length']);
-/** Headers of ours are not for the upstream; identity headers from outside prove nothing. */
-const OURS = /^(x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded)$/;
+/**
+ * Headers of ours are not for the upstream; identity headers from outside prove nothing; and a server that takes its path
+ * from a header would answer for another one than was looked at.
+ */
+const OURS = /^(x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded|x-original-url|x-rewrite-url)$/;
 /** Of decompressed answers: beyond it, a compressed one is taken for a bomb. */
 const MAX_DECODED_BYTES = 64 * 1024 * 1024;
 /** What is shorter is looked at whole before the caller gets any of it. */
@@ -50,35 +54,27 @@ export function httpUpstream(options: NetworkOptions): Upstream {
   };
 }
 
-/**
- * The address below the base; a path that would leave it is refused, also one that would do so for an upstream that
- * takes `%2F` for a slash.
- */
+/** The address below the base; a path is refused that would leave it as any server reads it. */
 export function targetUrl(baseUrl: string, path: string, query: string, encodedSlashes = false): URL {
   const base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
   const target = new URL(base);
   // Assigning to pathname cannot change the host; dots and backslashes are resolved here and checked below.
   target.pathname = `${base.pathname}${path}`;
   target.search = query;
-  if (target.origin !== base.origin || !target.pathname.startsWith(base.pathname) || /%00/.test(path))
-    throw new CrossfadeError('invalid_input', 'The path leaves the upstream that it was meant for, or has a %00.');
-  if (/%2f|%5c/i.test(path) && !(encodedSlashes && staysBelow(target.pathname))) {
+  const isBelow = target.origin === base.origin && target.pathname.startsWith(base.pathname);
+  if (!isBelow || !staysBelow(target.pathname.slice(base.pathname.length))) {
+    throw new CrossfadeError(
+      'invalid_input',
+      "The path leaves the upstream that it was meant for, as some servers read it: it has '..', '.' or %00 in a plain, encoded or overlong form.",
+    );
+  }
+  if (/%2f|%5c/i.test(path) && !encodedSlashes) {
     throw new CrossfadeError(
       'invalid_input',
       'The path has %2F or %5C in it, which not every server tells from a slash. A service whose upstreams do says gateway.encodedSlashes.',
     );
   }
   return target;
-}
-
-/** Decoded as often as it can be, it has no segment that leads up. What follows a semicolon is no part of a name. */
-function staysBelow(path: string): boolean {
-  let read = path;
-  for (let before = ''; read !== before; ) {
-    before = read;
-    read = read.replaceAll(/%([0-7][0-9a-f])/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
-  }
-  return read.split(/[/\\]/).every((segment) => !['.', '..'].includes(segment.split(';')[0]!)) && !read.includes('\0');
 }
 
 const namedIn = (connection: string | undefined) =>

@@ -20,7 +20,8 @@ export type Network = {
 };
 
 export function network({ clock, profile, resolve = systemResolve }: NetworkOptions): Network {
-  const kept = connections(clock);
+  // A kept connection is not looked at again: one to a host that may be private is for those alone who name it.
+  const kept = { named: connections(clock), unnamed: connections(clock) };
   const reaches = (host: string, reach: Reach) => {
     const kind = kindOfHost(host);
     return kind === null || mayReach(kind, host, reach);
@@ -32,7 +33,8 @@ export function network({ clock, profile, resolve = systemResolve }: NetworkOpti
       const refusal = (host: string) => addressRefused(wanted.called, host);
       // A socket asks no resolver about a host that is an address.
       if (!reaches(wanted.url.hostname, reach)) throw refusal(wanted.url.hostname);
-      return exchange(kept, { ...wanted, lookup: guardedLookup(reach, resolve, refusal) });
+      const own = privateHosts.includes(wanted.url.hostname) ? kept.named : kept.unnamed;
+      return exchange(own, { ...wanted, lookup: guardedLookup(reach, resolve, refusal) });
     },
   };
 }

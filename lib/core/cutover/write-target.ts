@@ -1,5 +1,6 @@
 /** Where the sides of a cutover take writes: the upstreams of a service, the declared addresses of a component. Pure. */
 
+import { staysBelow } from '../net/path.ts';
 import type { CutoverDeclaration, ServiceDeclaration, Side } from './cutover.ts';
 
 export type WriteTarget = { url: string; privateHosts: readonly string[]; encodedSlashes?: boolean };
@@ -44,6 +45,5 @@ export function splitAddress(url: string): { base: string; path: string } {
 /** Is this a path below a base that stays below it, however it is read? Without a leading slash; may be empty. */
 export function isPathBelow(path: string): boolean {
   if (!/^[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$/.test(path) || path.startsWith('/')) return false;
-  if (/%(?![0-9a-f]{2})|%2f|%5c|%00/i.test(path)) return false;
-  return path.split('/').every((segment) => !['.', '..'].includes(segment.replaceAll(/%2e/gi, '.')));
+  return !/%(?![0-9a-f]{2})|%2f|%5c/i.test(path) && staysBelow(path);
 }

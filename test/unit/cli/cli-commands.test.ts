@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { printableJson } from '../../../lib/cli/text.ts';
+import { printableJson, terminalText } from '../../../lib/cli/text.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../lib/core/base/errors.ts';
 import { OLD_COMMANDS } from '../../../lib/core/base/old-names.ts';
 import { condition } from '../../../lib/core/conditions/condition.ts';
 import { show } from '../../../lib/core/conditions/show.ts';
+import { csvLine } from '../../../lib/core/report/csv.ts';
 import { HOSTILE, held, rolledBack, scene, serving } from '../../helpers/dashboard-reports.ts';
 import { cli, type FakeApi, fakeApi, problem } from '../../helpers/fake-api.ts';
 
@@ -453,6 +454,19 @@ describe('reading commands', () => {
     expect(json.out).toMatch(/^[\x20-\x7e]*\n$/);
     expect(JSON.parse(json.out).error.detail).toBe(HOSTILE);
     expect(printableJson(HOSTILE)).not.toContain('\u001b');
+  });
+
+  it('of others act on no terminal, and a file has them as they are', async () => {
+    const row = ['1', `${HOSTILE}\u001b[2J\u009b2J`];
+    api.routes['GET /v1/cutovers/customer/export?what=audit&hours=24'] = {
+      body: { columns: ['seq', 'reason'], rows: [row], next: null },
+    };
+    const words = ['export', 'customer', '--format', 'csv'];
+    const file = await crossfade(...words);
+    expect(file.out).toBe(csvLine(['seq', 'reason']) + csvLine(row));
+    const shown = await cli(words, { env: env(), terminal: true });
+    expect(shown.out).toBe(terminalText(file.out));
+    expect([file, shown].map(({ out }) => /\u001b\[2J|\u009b|\u202e/.test(out))).toEqual([true, false]);
   });
 });
 

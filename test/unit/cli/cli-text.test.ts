@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { bar, colours, cut, field, printable, printableJson, scoreText, widthOf, wrap } from '../../../lib/cli/text.ts';
+import {
+  bar,
+  colours,
+  cut,
+  field,
+  printable,
+  printableJson,
+  scoreText,
+  terminalText,
+  widthOf,
+  wrap,
+} from '../../../lib/cli/text.ts';
 import { duration, share } from '../../../lib/core/conditions/figures.ts';
 
 describe('text for a terminal', () => {
@@ -16,6 +27,13 @@ describe('text for a terminal', () => {
     const text = printableJson(document);
     expect(text).toMatch(/^[\x20-\x7e]*$/);
     expect(JSON.parse(text)).toEqual(document);
+  });
+
+  it('leaves to a terminal what this program does to it, and nothing else', () => {
+    const drawn = `\u001b[12A\r\u001b[J${colours('bold', 'a')}${colours('bad', 'b')}${colours('dim', 'c')}\td\n`;
+    expect(terminalText(drawn)).toBe(drawn);
+    for (const acting of ['\u001b[2J', '\u001b[1;31m', '\u001b[A', '\u001b]0;x\u0007', '\u009b2J', 'a\rb', '\u202e'])
+      expect(terminalText(`${acting}x`)).toBe(printable(`${acting}x`));
   });
 
   it('counts wide letters as two columns, accents and colour codes as none', () => {

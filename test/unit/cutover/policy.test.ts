@@ -12,6 +12,7 @@ import {
 } from '../../../lib/core/cutover/cutover.ts';
 import { type Plan, withHoldBack } from '../../../lib/core/cutover/plan.ts';
 import { policyOf, policyProblems } from '../../../lib/core/cutover/policy.ts';
+import { switchesText } from '../../../lib/core/cutover/switches.ts';
 import { absoluteGuards, guardHolds } from '../../../lib/core/gates/absolute-guards.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
 import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
@@ -107,6 +108,66 @@ describe('the policy in force', () => {
     ],
   ])('%s is refused at load', (_, fields, text) => {
     expect(() => defineCutovers([{ id: 'planner', kind: 'component', plan: 'majority', ...fields }])).toThrow(text);
+  });
+});
+
+/** Where nothing is declared: a change here is one for everybody. */
+const USUAL: Policy = {
+  errorRateRollback: 0.01,
+  errorRateAdvance: 0.001,
+  latencyIncreaseRollback: 0.2,
+  latencyIncreaseAdvance: 0.1,
+  latencyFloorMs: 2,
+  validationScoreRollback: 0.99,
+  validationScoreAdvance: 0.995,
+  consecutiveFailures: 3,
+  warmUpMinutes: 5,
+  minSamples: 100,
+  lagAdvanceMs: 30_000,
+  keylessAdvance: 0.01,
+  holdBackPercent: 1,
+  autoAdvance: true,
+  autoRollback: true,
+  approvalRequired: false,
+  twoPersonApproval: false,
+  deadlineMinutes: null,
+  onDeadline: 'hold',
+  p95LimitMs: null,
+  availabilityMin: null,
+  connectionDropsMax: null,
+  memoryMax: null,
+};
+
+it('what is switched is said in few words, and nothing of what is as usual', () => {
+  const said = (shadowReads: boolean, shadowWrites: boolean) =>
+    switchesText({ switches: { shadowReads, shadowWrites, sinceMs: NOW } });
+  expect([said(true, true), said(false, true), said(true, false), said(false, false)]).toEqual([
+    [],
+    ['Reads on the primary'],
+    ['Writes off'],
+    ['Writes off', 'Reads on the primary'],
+  ]);
+});
+
+describe('limits', () => {
+  it('are these where nothing is declared', () => {
+    expect(DEFAULT_POLICY).toEqual(USUAL);
+  });
+
+  it.each([
+    ['errorRateAdvance', 'errorRateRollback', 0.02],
+    ['latencyIncreaseAdvance', 'latencyIncreaseRollback', 0.02],
+    ['validationScoreAdvance', 'validationScoreRollback', -0.02],
+  ] as const)('of %s may be those of %s, and not beyond', (advance, rollback, beyond) => {
+    const problems = (by: number) =>
+      policyProblems({ ...USUAL, [rollback]: 0.5, [advance]: 0.5 + by }, 'component').map((text) => text.split(' ')[0]);
+    expect([problems(0), problems(-beyond), problems(beyond)]).toEqual([[], [], [advance]]);
+  });
+
+  it('of the time in a stage are longer than its shortest stay', () => {
+    const problems = (deadlineMinutes: number) => policyProblems({ ...USUAL, deadlineMinutes }, 'component', 30).length;
+    expect([problems(30), problems(31)]).toEqual([1, 0]);
+    expect(policyProblems({ ...USUAL, deadlineMinutes: 1 }, 'component')).toEqual([]);
   });
 });
 
@@ -366,6 +427,24 @@ describe('absolute guards', () => {
     expect(fired({}, bad)).toEqual([]);
     expect(fired({ availabilityMin: 0.99 }, minutes(side(100, 3), side(100, 3)))).toEqual([]);
     expect(fired({ availabilityMin: 0.99 }, minutes(side(100, 0), side(100, 1)))).toEqual([]);
+  });
+
+  it('fire on what chance brings once in ten thousand looks, of the last ten minutes, three minutes long', () => {
+    const last = Math.floor(NOW / 60_000);
+    const failing = (errors: number, minutesAgo: number, primary: ReturnType<typeof side> = side(0, 0)) =>
+      fired(
+        { availabilityMin: 0.99 },
+        minutes(side(primary.count, 0), side(10, 0)).map((window) =>
+          window.minute === last - minutesAgo
+            ? { ...window, errors: window.side === 'shadow' ? errors : primary.errors }
+            : window,
+        ),
+      );
+    // Of 100 operations 6 fail by chance once in 1,900 looks, 7 once in 15,000.
+    expect([6, 7].map((errors) => failing(errors, 5))).toEqual([[], ['availability']]);
+    expect([2, 3, 10, 11].map((ago) => failing(9, ago).length)).toEqual([0, 1, 1, 0]);
+    // Of the primary 50 operations are enough to say that it is as bad.
+    expect([4, 5].map((count) => failing(8, 5, side(count, 4)))).toEqual([['availability'], []]);
   });
 
   it('fire on a p95 above the limit', () => {

@@ -133,6 +133,20 @@ describe('rules', () => {
   });
 });
 
+describe('a difference', () => {
+  it.each([
+    ['a list', [1, 2]],
+    ['fields', { b: 1 }],
+    ['elements', new Uint8Array([1, 2])],
+    ['text', 'seven'],
+    ['null', null],
+  ])('shows %s as it is', (_, a) => {
+    const [one, ...others] = diffJson({ a }, { a: 7 }).differences;
+    expect([one, others]).toEqual([{ path: 'a', kind: 'type', primary: a, shadow: 7 }, []]);
+    expect(diffJson({ a: 7 }, { a }).differences).toEqual([{ path: 'a', kind: 'type', primary: 7, shadow: a }]);
+  });
+});
+
 describe('answers without bounds', () => {
   it('end at a hundred differences, each of which is another path', () => {
     const many = (n: number) => Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`f${i}`, n]));

@@ -5,16 +5,19 @@
 
 import { describe, expect, it } from 'vitest';
 import {
+  afterFailure,
   type CallOutcome,
   type ForwardHead,
   INTENT_LIFE_MS,
   MAX_ATTEMPTS,
+  nextStep,
   otherSide,
   outcomeOfAsking,
   outcomeOfSending,
 } from '../../../lib/core/forwards/forward.ts';
 import { isRemoved, isReplaced } from '../../../lib/core/forwards/later-writes.ts';
 import { retryWorld, type WorldOptions, type Write } from '../../helpers/retry-world.ts';
+import { NOW, stateIn } from '../../property/samples.ts';
 
 const post: Write = { key: 'K', method: 'POST', path: 'tasks/7' };
 const write = (key: string, method: Write['method'], path = 'tasks/7'): Write => ({ key, method, path });
@@ -202,6 +205,32 @@ describe('a write that takes the place of earlier ones', () => {
     await it_.make(write('new', 'DELETE', 'tasks/7'));
     await it_.settle();
     expect(it_.quarantined().map(({ idempotencyKey }) => idempotencyKey)).toEqual(['kept']);
+  });
+});
+
+describe('the times of a forwarded write', () => {
+  const state = stateIn('r1', {}, 'service');
+  const waits = (over: Partial<ForwardHead>, atMs: number) => {
+    const times = { createdAtMs: NOW, claimedUntilMs: 0, nextAttemptAtMs: 0 };
+    return nextStep({ side: 'shadow', status: 'ready', ...times, ...over } as ForwardHead, state, true, atMs);
+  };
+
+  it('an intent is its maker’s for 35 s, and a write that is claimed or tried again later waits until then', () => {
+    const [intended, later] = [{ status: 'intended' } as const, { nextAttemptAtMs: NOW + 9 }];
+    expect([34_999, 35_000].map((ms) => waits(intended, NOW + ms))).toEqual(['wait', 'settle']);
+    expect([8, 9].map((ms) => waits(later, NOW + ms))).toEqual(['wait', 'send']);
+    expect([8, 9].map((ms) => waits({ claimedUntilMs: NOW + 9 }, NOW + ms))).toEqual(['wait', 'send']);
+  });
+
+  it('it is tried again after 1, 2, 4 … s, a minute at most: eight times, and as often as needed while its side is away', () => {
+    const nextAfter = (attempts: number, outcome: 'away' | 'refused') => {
+      const next = afterFailure({ attempts }, outcome, true, NOW);
+      return next.kind === 'again' ? next.atMs - NOW : next.code;
+    };
+    expect([1, 2, 3, 6, 7, 99].map((attempts) => nextAfter(attempts, 'away'))).toEqual([
+      1_000, 2_000, 4_000, 32_000, 60_000, 60_000,
+    ]);
+    expect([7, 8].map((attempts) => nextAfter(attempts, 'refused'))).toEqual([60_000, 'refused']);
   });
 });
 

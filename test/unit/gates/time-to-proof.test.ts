@@ -217,6 +217,8 @@ describe('a proof that waits', () => {
     expect(at(2, 'proof_latency_p95')).toMatch(
       /% of the way, \d+ operations so far\. Latencies count from minute 6 of the stage on, when caches are warm \(warmUpMinutes\)\. More healthy operations release it\.$/,
     );
+    const waitsForWarmth = [5, 6].map((minute) => at(minute, 'proof_latency_p95').includes('Latencies count'));
+    expect(waitsForWarmth).toEqual([true, false]);
     const proven = looks.at(-1)!.verdict.conditions.find(({ code }) => code === 'proof_validation')!;
     expect(conditionText(proven)).toMatch(/^Proven that more than 99 % of .*: \d+ comparisons were seen\.$/);
   });

@@ -105,6 +105,8 @@ describe('a request', () => {
         'X-Crossfade-Reason': 'share',
         'x-forwarded-user': 'root',
         'x-amzn-oidc-identity': 'root',
+        'X-Original-URL': '/admin',
+        'X-Rewrite-URL': '/admin',
         'x-forwarded-for': Array.from({ length: 1_000 }, (_, i) => `10.0.0.${i % 256}`).join(', '),
       },
     });
@@ -115,6 +117,8 @@ describe('a request', () => {
       'x-crossfade-reason',
       'x-forwarded-user',
       'x-amzn-oidc-identity',
+      'x-original-url',
+      'x-rewrite-url',
       'authorization',
     ])
       expect(headers).not.toHaveProperty(gone);

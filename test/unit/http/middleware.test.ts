@@ -164,7 +164,10 @@ function expectProblem(answer: Answer, code: ErrorCode): void {
   expect(answer.status).toBe(ERROR_CODES[code].status);
   expect(answer.headers['content-type']).toBe('application/problem+json');
   expect(answer.body).toMatchObject({ type: 'about:blank', title: code, status: ERROR_CODES[code].status, code });
-  expect((answer.body as { detail: string }).detail.length).toBeGreaterThan(5);
+  const { detail, details } = answer.body as { detail: string; details?: object };
+  expect(detail.length).toBeGreaterThan(5);
+  // Left out rather than empty.
+  expect(details).not.toEqual({});
 }
 
 const SECURITY = {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { condition } from '../../../lib/core/conditions/condition.ts';
 import { waitsAbout } from '../../../lib/core/conditions/release.ts';
 import { type ShownCondition, show } from '../../../lib/core/conditions/show.ts';
+import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import { type Gate, gateTable } from '../../../lib/core/look/gate-table.ts';
 import { NOW, verdictOf } from '../../property/samples.ts';
 
@@ -51,5 +52,59 @@ describe('a row of the gate table', () => {
     const release = waitsAbout('healthy_operations', minutes);
     expect(table(show(condition(code, { ok: false, seen: 1, limit: 2, release })))[0]).toMatchObject({ trend });
     expect(table(show(condition(code, { ok: true, seen: 1, limit: 2, release })))[0]).toMatchObject({ trend: null });
+  });
+
+  const trend = (
+    row: 'errors' | 'latency_p50' | 'latency_p95' | 'latency_p99' | 'mismatches',
+    parts: readonly Part[],
+  ) => {
+    const last = Math.floor(NOW / 60_000);
+    const windows = parts.map((part, i) => ({ ...emptyWindow(last - parts.length + i, 'shadow'), ...part }));
+    const conditions = [show(condition(row, { ok: true, seen: 1, limit: 2 }))];
+    return gateTable({ verdict: { ...verdictOf('hold'), conditions } as never, table: null, windows }, NOW, ',')[0]!
+      .trend;
+  };
+  type Part = Partial<MinuteWindow>;
+  const minutes = (count: number, part: (i: number) => Part): readonly Part[] =>
+    Array.from({ length: count }, (_, i) => part(i));
+
+  it('says where the share goes, and not the traffic', () => {
+    const rising = minutes(6, (i) => ({ count: 100 - i, errors: 5, checks: 50 - i, mismatches: 2 }));
+    const falling = rising.toReversed();
+    const growing = minutes(6, (i) => ({ count: 10 * i + 10, errors: i + 1, checks: 5 * i + 5, mismatches: i + 1 }));
+    for (const row of ['errors', 'mismatches'] as const) {
+      expect([rising, falling, growing].map((parts) => trend(row, parts))).toEqual(['rising', 'falling', 'steady']);
+      expect(
+        trend(
+          row,
+          minutes(15, () => ({})),
+        ),
+      ).toBeNull();
+    }
+  });
+
+  it.each([
+    ['latency_p50', 0.5],
+    ['latency_p95', 0.95],
+    ['latency_p99', 0.99],
+  ] as const)('of %s goes by that quantile', (row, quantile) => {
+    // Of a hundred operations the one at the quantile takes longer each minute, and those beyond it less long.
+    const slower = (i: number, at: number) => ({ 10: at, [20 + i]: 1, [40 - i]: 99 - at });
+    const parts = minutes(8, (i) => ({ count: 100, latency: slower(i, 100 * quantile - 1) }));
+    expect([trend(row, parts), trend(row, parts.toReversed())]).toEqual(['rising', 'falling']);
+  });
+
+  it('takes six minutes of the last fifteen, and more than chance', () => {
+    const up = (i: number) => ({ count: 100, errors: i });
+    expect([5, 6].map((count) => trend('errors', minutes(count, up)))).toEqual([null, 'rising']);
+    // What is older than fifteen minutes falls, and is not looked at.
+    expect(
+      trend(
+        'errors',
+        minutes(60, (i) => up(i < 45 ? 90 - i : i - 40)),
+      ),
+    ).toBe('rising');
+    // Six minutes with ten of fifteen pairs rising: z = 1.69.
+    expect(trend('errors', [1, 2, 0, 4, 3, 5].map(up))).toBe('steady');
   });
 });

@@ -4,10 +4,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { briefText } from '../../../lib/core/conditions/brief.ts';
 import { condition } from '../../../lib/core/conditions/condition.ts';
-import { waitsAbout } from '../../../lib/core/conditions/release.ts';
+import { type Release, waitsAbout } from '../../../lib/core/conditions/release.ts';
+import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import { gateTable } from '../../../lib/core/look/gate-table.ts';
+import { nextOf } from '../../../lib/core/look/next.ts';
 import type { CutoverReport } from '../../../lib/flows/report/report.ts';
 import * as scenes from '../../helpers/dashboard-reports.ts';
+import { NOW, stateIn, systemOf, verdictOf } from '../../property/samples.ts';
 
 type Actor = Parameters<typeof scenes.scene>[0][number];
 
@@ -40,6 +43,25 @@ describe('what comes next', () => {
     expect(next).toMatchObject({ by, text });
     if (aboutMinutes === null) expect(next.aboutMinutes).toBeNull();
     else expect(Math.round(next.aboutMinutes!)).toBe(aboutMinutes);
+  });
+
+  it.each([
+    [null, 'r2 (50 %), waits for lag'],
+    [0.5, 'r2 (50 %) within a minute at the earliest: waits for lag'],
+    [3, 'r2 (50 %) in about 3 min at the earliest: waits for lag'],
+  ])('of one that waits for what is not known, and %s minutes for the rest', (minutes, text) => {
+    const held = (code: 'lag' | 'samples', release?: Release) =>
+      condition(code, { ok: false, seen: 1, limit: 2, ...(release ? { release } : {}) });
+    const rest = minutes === null ? [] : [held('samples', waitsAbout('healthy_operations', minutes))];
+    const verdict = verdictOf('hold', [held('lag', { wait: 'catch_up' }), ...rest]);
+    const judged = {
+      state: stateIn('r1', {}, 'component'),
+      system: systemOf(),
+      policy: DEFAULT_POLICY,
+      verdict,
+      nowMs: NOW,
+    };
+    expect(nextOf(judged).text).toBe(text);
   });
 
   it('is the rollback while everything is stopped', async () => {

@@ -28,21 +28,19 @@ async function speaking(serve: Parameters<typeof rawServer>[0]) {
 
 function caller(options: Partial<NetworkOptions> = {}, privateHosts: readonly string[] = []) {
   const upstream = httpUpstream({ clock, profile: 'local', ...options });
-  return (url: string, over: Partial<UpstreamRequest> = {}) =>
-    upstream(
-      { url, privateHosts },
-      {
-        method: 'GET',
-        path: 'x',
-        query: 'q=1',
-        headers: {},
-        body: null,
-        mount: '/gateway/chat/',
-        deadlineMs: performance.now() + 2_000,
-        ...over,
-      },
-    );
+  return (url: string, over: Partial<UpstreamRequest> = {}) => upstream({ url, privateHosts }, requested(over));
 }
+
+const requested = (over: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
+  method: 'GET',
+  path: 'x',
+  query: 'q=1',
+  headers: {},
+  body: null,
+  mount: '/gateway/chat/',
+  deadlineMs: performance.now() + 2_000,
+  ...over,
+});
 
 describe('what is passed on', () => {
   it('row 43: leaves behind the token, our own headers and everything of the connection', async () => {
@@ -112,6 +110,20 @@ describe('what is passed on', () => {
     const call = caller();
     for (let i = 0; i < 5; i += 1) await call(server.url);
     expect(ports.size).toBe(1);
+  });
+
+  it('a kept connection of those who may reach a private host is not for the others', async () => {
+    const ports: number[] = [];
+    const server = await serving((_, response) => {
+      ports.push(response.socket!.remotePort!);
+      response.end();
+    });
+    // Its clock stands still: an idle connection never grows old.
+    const upstream = httpUpstream({ clock: { monotonicMs: () => 0 }, profile: 'local' });
+    for (const privateHosts of [['127.0.0.1'], [], ['127.0.0.1']])
+      await upstream({ url: server.url, privateHosts }, requested({ deadlineMs: 60_000 }));
+    const [first, second, third] = ports;
+    expect([second === first, third === first]).toEqual([false, true]);
   });
 });
 

@@ -21,7 +21,7 @@ describe('an address', () => {
     ['@evil.test', '', 'https://old.test/api/@evil.test'],
     ['x?y#z', '', 'https://old.test/api/x%3Fy%23z'],
     ['x', '#frag', 'https://old.test/api/x?%23frag'],
-    ['%252e%252e/x', '', 'https://old.test/api/%252e%252e/x'],
+    ['a;v=1/%c3%a9/%c0-%e0', '', 'https://old.test/api/a;v=1/%c3%a9/%c0-%e0'],
     ['a%20b', '', 'https://old.test/api/a%20b'],
   ])('of %j with query %j is %j', (path, query, expected) => {
     expect(target(path, query)).toBe(expected);
@@ -44,6 +44,21 @@ describe('an address', () => {
     'a%00b',
     '.\t./admin',
     '../api2/x',
+    // As Tomcat reads it: what follows a semicolon is no part of the name.
+    '..;/admin',
+    'a/..;x=1/..;/admin',
+    '%2e%2e;/admin',
+    '..%3b/admin',
+    // Decoded twice.
+    '%252e%252e/admin',
+    '%2500',
+    // Overlong: a dot and a slash in two or three bytes.
+    '%c0%ae%C0%AE/admin',
+    '..%c0%afadmin',
+    '%e0%80%ae%e0%80%ae/admin',
+    '%f0%80%80%ae/admin',
+    '..%c1%9cadmin',
+    '%25c0%25ae%25c0%25ae/admin',
   ])('%j is refused', (path) => {
     expect(codeOf(() => target(path))).toBe('invalid_input');
   });
@@ -103,7 +118,7 @@ describe('an address', () => {
     );
   });
 
-  it('with encoded slashes stays below the base for any server, however often it decodes and whatever it takes for one', () => {
+  it('stays below the base for any server, however often it decodes and whatever it takes for a slash', () => {
     const piece = fc.constantFrom(
       '..',
       '.',
@@ -123,16 +138,15 @@ describe('an address', () => {
     const path = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
     let taken = 0;
     fc.assert(
-      fc.property(path, (asked) => {
+      fc.property(path, fc.boolean(), (asked, encodedSlashes) => {
         let url: URL;
         try {
-          url = targetUrl(BASE, asked, '', true);
+          url = targetUrl(BASE, asked, '', encodedSlashes);
         } catch (error) {
           expect(error).toMatchObject({ code: 'invalid_input' });
           return;
         }
-        if (!/%2f|%5c/i.test(asked)) return;
-        taken += 1;
+        if (/%2f|%5c/i.test(asked)) taken += 1;
         for (let read = url.pathname, round = 0; round < 4; round += 1) {
           let depth = 0;
           for (const segment of read.split(/[/\\]/).slice(2)) {
@@ -171,6 +185,9 @@ describe('a path of a recorded write', () => {
     '#',
     ':',
     '@',
+    ';',
+    '%25',
+    '%c0%ae',
   );
   const path = fc.array(part, { maxLength: 8 }).map((parts) => parts.join(''));
 

@@ -170,6 +170,18 @@ describe('a criterion on a metric', () => {
     );
   });
 
+  it('fails 3.72 standard errors beyond its limit, which chance brings once in ten thousand looks', () => {
+    // A thousand figures with a variance of 1.
+    const beyond = (errors: number, limit: object) => {
+      const mean = 10 + errors / Math.sqrt(1_000);
+      const sum = { minute: 1, side: 'shadow', metric: 'value.basket', n: 1_000, sum: 1_000 * mean } as const;
+      return metricFinding(ruleOf({ ...BASKET, ...limit }), [{ ...sum, squares: 999 + 1_000 * mean ** 2 }]).answer;
+    };
+    const [least, most] = [{ atLeast: 10 }, { atLeast: undefined, atMost: 10 }];
+    expect([0, -3.7, -3.73].map((errors) => beyond(errors, least))).toEqual(['passes', 'unclear', 'fails']);
+    expect([0, 3.7, 3.73].map((errors) => beyond(errors, most))).toEqual(['passes', 'unclear', 'fails']);
+  });
+
   it('that is on its limit is taken for broken in few of many looks, also where minutes jitter together', () => {
     const failed = [0, 0.3].map((jitter) => {
       let broken = 0;

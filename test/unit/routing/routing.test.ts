@@ -2,7 +2,14 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bucketOf, inShare, type RouteReason, type RouteRequest } from '../../../lib/core/routing/routing.ts';
+import {
+  bucketOf,
+  decideRoute,
+  inShare,
+  prepareRoute,
+  type RouteReason,
+  type RouteRequest,
+} from '../../../lib/core/routing/routing.ts';
 import { shareThreshold } from '../../../lib/core/routing/slices.ts';
 import { EDGE_KEYS } from '../../helpers/edge-keys.ts';
 import { route } from '../../helpers/route.ts';
@@ -48,6 +55,18 @@ describe('a key at the edge of what 32 bits hold', () => {
       expect([ppm, inShare('customer', key, ppm)]).toEqual([ppm, isIn]);
       expect([ppm, route(flag(ppm), systemFlagOf(), { key }).side]).toEqual([ppm, isIn ? 'shadow' : 'primary']);
     }
+  });
+
+  it('goes by the bucket that is known already, which is not worked out again', () => {
+    const prepared = prepareRoute(flagOf({ salt: 'customer', read_ppm: 500_000 }), systemFlagOf());
+    const sides = [0, 2 ** 31 - 1, 2 ** 31, null].map((bucket) => decideRoute(prepared, { key: 'a' }, bucket));
+    expect(sides.map(({ side, reason }) => `${side} ${reason}`)).toEqual([
+      'shadow share',
+      'shadow share',
+      'primary share',
+      'primary no_key',
+    ]);
+    expect(decideRoute(prepared, { key: 'a' })).toEqual(decideRoute(prepared, { key: 'a' }, bucketOf('customer', 'a')));
   });
 
   it('negative control: a hash with a sign would let the upper half in first', () => {
