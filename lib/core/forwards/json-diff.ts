@@ -88,9 +88,8 @@ type Walk = {
 };
 
 function compare(walk: Walk, before: unknown, after: unknown): void {
-  if (Object.is(before, after)) return;
   walk.nodes += 1;
-  if (walk.nodes > MAX_NODES) return;
+  if (Object.is(before, after) || walk.nodes > MAX_NODES) return;
   const primary = comparable(before);
   const shadow = comparable(after);
   const again = typeof before === 'object' && walk.above.find(([a, b]) => a === before || b === after);
@@ -138,8 +137,10 @@ function compareLists(walk: Walk, primary: Comparable, shadow: Comparable): void
   const [a, b] = [primary.list!, shadow.list!];
   if (a.length !== b.length) differ(walk, 'length', primary, shadow);
   const sorted = primary.unordered || walk.rules.some((rule) => rule.unordered && matches(rule.steps, walk.path));
-  const [before, after] = sorted ? [inOrder(walk, a), inOrder(walk, b)] : [a, b];
   const shared = Math.min(a.length, b.length);
+  // Sorting looks at every place, also where there is nothing.
+  if (sorted && Math.max(a.length, b.length) > MAX_NODES) walk.nodes = MAX_NODES + 1;
+  const [before, after] = sorted && walk.nodes <= MAX_NODES ? [inOrder(walk, a), inOrder(walk, b)] : [a, b];
   for (let place = 0; place < shared && walk.nodes <= MAX_NODES; place += 1) inside(walk, place, before, after);
 }
 
