@@ -217,7 +217,6 @@ describe('answers without end', () => {
   it.each([[[]], [[{ path: '', unordered: true as const }]]])('cost no more than others, with rules %j', (rules) => {
     const compiled = rules.map(({ path, unordered }) => ({ steps: path ? [path] : [], unordered }));
     expect(diffJson(sparse(), sparse(), compiled).unseen).toEqual([{ path: '$', what: 'more than is compared' }]);
-    expect(diffJson(Array(60_000).fill(0), Array(60_000).fill(0), compiled).unseen).toHaveLength(1);
     // Not the lists themselves: an assertion would look at all of them.
     expect(diffJson(sparse(), [1], compiled).differences.map(({ kind }) => kind)).toContain('length');
   });
