@@ -6,6 +6,7 @@ import { type FlagDocument, flagTag, servedForm } from '../lib/core/routing/flag
 import { PATH } from '../lib/schemas/path.ts';
 import { type RouteRequestBody, readRoutedCutover, routeBatch, routeQuery } from '../lib/schemas/route-request.ts';
 import { routesOf } from './http/route.ts';
+import { isKnown } from './http/tags.ts';
 import { httpHandler } from './middleware.ts';
 import { ofrepRoutes } from './routing-routes/ofrep.ts';
 
@@ -63,7 +64,7 @@ export const routingRoutes = [
     handle: async (composition, request) => {
       const { document, ageMs } = await flagsOf(composition);
       const headers = { etag: flagTag(document), age: String(Math.floor(ageMs / 1_000)), 'cache-control': 'no-cache' };
-      if (request.headers['if-none-match'] === headers.etag) return { status: 304, headers, text: '' };
+      if (isKnown(headers.etag, request.headers['if-none-match'])) return { status: 304, headers, text: '' };
       return { status: 200, headers, body: servedForm(document) };
     },
   }),

@@ -10,6 +10,7 @@ import type { RouteRequest } from '../../lib/core/routing/routing.ts';
 import { evaluation } from '../../lib/schemas/ofrep.ts';
 import { PATH } from '../../lib/schemas/path.ts';
 import { routesOf } from '../http/route.ts';
+import { isKnown } from '../http/tags.ts';
 
 type Evaluated = { key: string; value: boolean; variant: string; reason: string; metadata: object };
 
@@ -59,7 +60,7 @@ export const ofrepRoutes = [
         (key) => evaluate(composition, key, body.request) ?? [],
       );
       const etag = tagOf(flags);
-      if (headers['if-none-match'] === etag) return { status: 304, headers: { etag }, text: '' };
+      if (isKnown(etag, headers['if-none-match'])) return { status: 304, headers: { etag }, text: '' };
       return { status: 200, headers: { etag }, body: { flags } };
     },
   }),

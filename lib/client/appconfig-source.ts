@@ -13,9 +13,9 @@ import type { FlagAnswer, FlagSource } from '../routing/flag-cache.ts';
 
 export type AppConfigOptions = DataSourceOptions & {
   /** Base of the agent. Default `http://127.0.0.1:2772`, where its Lambda extension listens. */
-  agentUrl?: string;
+  agentUrl?: string | undefined;
   /** How long the agent may take: it answers from memory. */
-  agentDeadlineMs?: number;
+  agentDeadlineMs?: number | undefined;
 };
 
 /** @example appConfigSource({ application: 'crossfade', environment: 'prod', profile: 'flags' }) */

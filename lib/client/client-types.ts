@@ -19,56 +19,56 @@ export type ClientOptions<Id extends string = string> = {
   flags: FlagSource;
   outcomes: OutcomeSink;
   /** What makes writes durable for the other side; only `write` needs it. */
-  forwards?: ForwardRecorder;
+  forwards?: ForwardRecorder | undefined;
   /** @deprecated Old name of `forwards`, accepted for one release. */
-  copies?: ForwardRecorder;
+  copies?: ForwardRecorder | undefined;
   /** Name of this process among others: spreads writers, shows in nothing else. */
-  source?: string;
+  source?: string | undefined;
   /** Environment with `CROSSFADE_<CUTOVER>=primary|shadow` overrides. Default: the process's. Read when flags arrive. */
-  environment?: Environment;
+  environment?: Environment | undefined;
   /** Epoch milliseconds for the minutes of outcomes; the real clock unless a demonstration accelerates it. */
-  now?: () => number;
+  now?: (() => number) | undefined;
   /** Flags older than this are fetched again on use; real milliseconds. */
-  maxFlagAgeMs?: number;
+  maxFlagAgeMs?: number | undefined;
   /** Sides for as long as no flag says one. Of a cutover that is completed: `shadow`, or the old code meets the new table. */
-  defaults?: Readonly<Partial<Record<Id, Side>>>;
+  defaults?: Readonly<Partial<Record<Id, Side>>> | undefined;
   /** Where the last good flags are kept for the next start of this process; a path of its own. Default: nowhere. */
-  flagFile?: string;
+  flagFile?: string | undefined;
   /** Real milliseconds between two sends while outcomes come in. */
-  flushIntervalMs?: number;
+  flushIntervalMs?: number | undefined;
   /** How long a flush waits for one batch. */
-  flushDeadlineMs?: number;
+  flushDeadlineMs?: number | undefined;
   /** `deadlineMs` of reads that name none. */
-  readDeadlineMs?: number;
+  readDeadlineMs?: number | undefined;
   /** How long `write` tries to record what it is about to write. */
-  writeDeadlineMs?: number;
-  comparisons?: ComparisonLimits;
+  writeDeadlineMs?: number | undefined;
+  comparisons?: ComparisonLimits | undefined;
   /** Called for every write that was only said. Default: one line of JSON to the logger while read-only. */
-  onSimulatedWrite?: (write: SimulatedWrite) => void;
+  onSimulatedWrite?: ((write: SimulatedWrite) => void) | undefined;
   /** Called when something is wrong with flags or outcomes, which no caller notices. Default: one line of JSON to the logger. */
-  onProblem?: (problem: Problem) => void;
+  onProblem?: ((problem: Problem) => void) | undefined;
   /** Default: the console. */
-  logger?: Pick<Console, 'info' | 'warn'>;
+  logger?: Pick<Console, 'info' | 'warn'> | undefined;
 };
 
 /** Limits of comparing, for each cutover. */
 export type ComparisonLimits = {
-  perSecond?: number;
-  concurrency?: number;
+  perSecond?: number | undefined;
+  concurrency?: number | undefined;
   /** Share of the thread's time, 0–1. */
-  threadShare?: number;
-  deadlineMs?: number;
+  threadShare?: number | undefined;
+  deadlineMs?: number | undefined;
   /** Keep values and keys in samples of mismatches. They are somebody's data. */
-  values?: boolean;
+  values?: boolean | undefined;
 };
 
 export type FlushOptions = {
   /** How long it waits for comparisons that are under way, before. Default 0. */
-  comparisonsMs?: number;
+  comparisonsMs?: number | undefined;
   /** How long it waits for the answer; the batch goes on without it. Default: until `flushDeadlineMs`. */
-  waitMs?: number;
+  waitMs?: number | undefined;
   /** Only when the last one began longer than `flushIntervalMs` ago, frozen time included. */
-  ifDue?: boolean;
+  ifDue?: boolean | undefined;
 };
 
 export type ClientHealth = {

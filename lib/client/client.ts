@@ -5,6 +5,7 @@
  */
 
 import { elapsedClock } from '../core/base/elapsed-clock.ts';
+import { guarded } from '../core/base/guarded.ts';
 import type { PreparedRoute } from '../core/routing/routing.ts';
 import type { ClientRoute, RouteTable } from '../routing/route-table.ts';
 import { clientRoutes, type RoutesParts } from './client-routes.ts';
@@ -20,6 +21,7 @@ import { RunCall, type SimulatedWrite } from './run-call.ts';
 import { type RunDecision, type RunParts, runCutover } from './run-cutover.ts';
 import { readSwitches } from './switches.ts';
 import { timed } from './timed.ts';
+import { refuseUnusable } from './usable-options.ts';
 import { type WriteParts, writeCutover } from './write-cutover.ts';
 import { writeOneSide } from './write-one-side.ts';
 
@@ -31,7 +33,9 @@ const COMPARISON_DEADLINE_MS = 1_000;
 const monotonicMs = () => performance.now();
 const wallMs = () => Date.now();
 
+/** @throws CrossfadeError `invalid_config` for options that cannot work; what it gives never throws into its host */
 export function createClient<Id extends string = string>(options: ClientOptions<Id>): Client<Id> {
+  refuseUnusable(options);
   const environment = options.environment ?? process.env;
   const elapsedMs = elapsedClock(monotonicMs, wallMs);
   const logger = options.logger ?? console;
@@ -47,8 +51,8 @@ export function createClient<Id extends string = string>(options: ClientOptions<
   const counted = { fallbacks: 0, unaskedWrites: 0 };
 
   function record(outcome: Outcome): void {
-    if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, elapsedMs);
-    recorder.record(outcome);
+    if (recorder.record(outcome) && outcome.side === 'shadow')
+      breaker.record(outcome.cutover, outcome.success, elapsedMs);
   }
 
   const system = () => flags.current()?.document.system;
@@ -60,7 +64,7 @@ export function createClient<Id extends string = string>(options: ClientOptions<
     now: monotonicMs,
     nextId: () => crypto.randomUUID(),
     isReadonly: () => switches.isReadonly(system()),
-    simulated: options.onSimulatedWrite ? guarded(options.onSimulatedWrite) : (write) => sayWrite(logger, write),
+    simulated: guarded(options.onSimulatedWrite ?? ((write) => sayWrite(logger, write))),
     readDeadlineMs: options.readDeadlineMs ?? READ_DEADLINE_MS,
     deadlineMs: RUN_DEADLINE_MS,
     overdue: overdueWatch(monotonicMs),
@@ -179,17 +183,6 @@ function comparerOf({ comparisons = {}, now = Date.now }: ClientOptions, recorde
     },
     values: comparisons.values ?? false,
   });
-}
-
-/** A listener of the host must not break what it listens to. */
-function guarded(tell: (write: SimulatedWrite) => void): (write: SimulatedWrite) => void {
-  return (write) => {
-    try {
-      tell(write);
-    } catch {
-      // Its own affair.
-    }
-  };
 }
 
 function sayWrite(logger: Pick<Console, 'info'>, write: SimulatedWrite): void {

@@ -17,6 +17,8 @@ export type FlagFile = {
 
 export function flagFile(path: string, onProblem: (message: string) => void, wallMs: () => number): FlagFile {
   const fs = process.getBuiltinModule('node:fs');
+  // Threads of one process have one id of it, and write at the same moment.
+  const { threadId } = process.getBuiltinModule('node:worker_threads');
 
   function trying<T>(what: string, work: () => T): T | null {
     try {
@@ -43,7 +45,7 @@ export function flagFile(path: string, onProblem: (message: string) => void, wal
       }),
     write(document) {
       trying('written', () => {
-        const beside = `${path}.${process.pid}`;
+        const beside = `${path}.${process.pid}.${threadId}`;
         const text = JSON.stringify({ servedAtMs: wallMs(), flags: servedForm(document) });
         // In a directory of everybody: never through a link that somebody has put there.
         fs.rmSync(beside, { force: true });

@@ -15,7 +15,7 @@ export type LambdaOptions = {
    * How long the end of an invocation waits for comparisons that are under way. Default 0: the caller of a Lambda has
    * its answer only when the handler has ended, so waiting for the other side would be noticed.
    */
-  comparisonsMs?: number;
+  comparisonsMs?: number | undefined;
 };
 
 export type CrossfadeMiddleware = {

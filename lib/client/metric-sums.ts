@@ -19,9 +19,9 @@ export type RecordedMetric = {
 /** What an application records of an operation, besides how it went. */
 export type OwnFigures = {
   /** Figures by name: what a criterion with `value` asks for. */
-  values?: Readonly<Record<string, number>>;
+  values?: Readonly<Record<string, number>> | undefined;
   /** Marks of this operation, or none of them: what a criterion with `flag` asks for the share of. */
-  flags?: readonly string[];
+  flags?: readonly string[] | undefined;
 };
 
 type Recorded = OwnFigures & { cutover: string; side: Side };

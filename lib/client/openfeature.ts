@@ -25,7 +25,7 @@ import type { Client } from './client-types.ts';
 
 export type ProviderOptions = {
   /** Flags older than this make the provider stale. */
-  staleMs?: number;
+  staleMs?: number | undefined;
 };
 
 /** @example await OpenFeature.setProviderAndWait(crossfadeProvider(crossfade)) */

@@ -9,15 +9,15 @@ export type Outcome = OwnFigures & {
   side: Side;
   latencyMs: number;
   success: boolean;
-  operation?: string;
+  operation?: string | undefined;
   /** True when the request had no routing key. */
-  keyless?: boolean;
+  keyless?: boolean | undefined;
   /** The slice of the plan that its key lies in, as `route` said it. */
-  slice?: number | null;
+  slice?: number | null | undefined;
   /** True when it was meant for the shadow: `route` said `circuit_open`. */
-  left?: boolean;
+  left?: boolean | undefined;
   /** What it failed with: only asked whether it says that a connection was lost. */
-  error?: unknown;
+  error?: unknown | undefined;
 };
 
 export type OutcomeBatch = {

@@ -1,5 +1,7 @@
 /** What is wrong beside every answer, said to the people who run the application: once, and again when it goes on. */
 
+import { guarded } from '../core/base/guarded.ts';
+
 export type Problem = {
   /** Stable: `flags_unavailable`, `flags_invalid`, `flags_older`, `outcomes_lost`, `outcome_unusable`, `flag_file`, `hot_key`. */
   code: string;
@@ -15,17 +17,14 @@ const OTHER_MS = 1_000;
  */
 export function problemTeller(tell: (problem: Problem) => void, now: () => number): (problem: Problem) => boolean {
   const said = new Map<string, { message: string; atMs: number }>();
+  const tellThem = guarded(tell);
   return (problem) => {
     const { code, message } = problem;
     const before = said.get(code);
     const atMs = now();
     if (before && atMs - before.atMs < (before.message === message ? SAME_MS : OTHER_MS)) return false;
     said.set(code, { message, atMs });
-    try {
-      tell(problem);
-    } catch {
-      // The host's own affair.
-    }
+    tellThem(problem);
     return true;
   };
 }

@@ -9,7 +9,7 @@ import { isConnectionDrop } from '../core/gates/connection-drops.ts';
 import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
 import type { MinuteWindow } from '../core/gates/minute-window.ts';
 import { hasSentAll, sendAtExit } from './at-exit.ts';
-import { within } from './cutover-run.ts';
+import { timerMs, within } from './cutover-run.ts';
 import { metricSums } from './metric-sums.ts';
 import type { Outcome, OutcomeBatch, OutcomeSink, SenderState } from './outcome.ts';
 import type { Problem } from './problems.ts';
@@ -82,12 +82,22 @@ export class Recorder {
     this.#options = options;
   }
 
-  record(outcome: Outcome): void {
-    if (!isUsable(outcome)) {
-      this.dropped += 1;
-      this.#options.onProblem?.(unusable(outcome));
-      return;
+  /** True when it was counted. Never throws, whatever an application hands in. */
+  record(outcome: Outcome): boolean {
+    try {
+      if (isUsable(outcome)) {
+        this.#add(outcome);
+        return true;
+      }
+    } catch {
+      // A name or a figure that cannot even be read.
     }
+    this.dropped += 1;
+    this.#options.onProblem?.(unusable(outcome));
+    return false;
+  }
+
+  #add(outcome: Outcome): void {
     const { cutover, operation = 'read', side, slice } = outcome;
     const cell = this.#cell(cutover, operation, side, slice ?? undefined);
     cell.count += 1;
@@ -149,13 +159,10 @@ export class Recorder {
 
   async #deliver(batch: OutcomeBatch): Promise<boolean> {
     const deadlineMs = this.#options.deadlineMs ?? 2_000;
-    try {
-      const sent = this.#options.sink(batch, AbortSignal.timeout(deadlineMs)).then(() => null, reasonOf);
-      // A sink that ignores its signal must not hold the end of an invocation up.
-      return this.#isDelivered(await within(deadlineMs + 100, sent, `no answer within ${deadlineMs} ms`));
-    } catch (error) {
-      return this.#isDelivered(reasonOf(error));
-    }
+    const send = async () => this.#options.sink(batch, AbortSignal.timeout(timerMs(deadlineMs)));
+    const sent = send().then(() => null, reasonOf);
+    // A sink that ignores its signal must not hold the end of an invocation up.
+    return this.#isDelivered(await within(deadlineMs + 100, sent, `no answer within ${deadlineMs} ms`));
   }
 
   #isDelivered(failure: string | null): boolean {
@@ -248,7 +255,7 @@ export class Recorder {
     if (this.#timer && (this.#isUrgent || !isUrgent)) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#isUrgent = isUrgent;
-    this.#timer = setTimeout(() => void this.flush(), isUrgent ? 0 : this.#options.flushIntervalMs);
+    this.#timer = setTimeout(() => void this.flush(), isUrgent ? 0 : timerMs(this.#options.flushIntervalMs));
     this.#timer.unref?.();
     sendAtExit(this);
   }
@@ -257,9 +264,15 @@ export class Recorder {
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function unusable(outcome: Partial<Outcome> | null | undefined): Problem {
-  const { cutover, side, latencyMs, slice } = outcome ?? {};
-  const seen = Object.entries({ cutover, side, latencyMs, slice }).map(([name, value]) => `${name} ${String(value)}`);
-  const message = `record was given what cannot be counted (${seen.join(', ').slice(0, 200)}). It takes the id of a cutover, a side, milliseconds of at least 0 and the slice as route gave it; read and timed do it by themselves.`;
+  let seen = 'an object that throws';
+  try {
+    const { cutover, side, latencyMs, slice } = outcome ?? {};
+    const fields = Object.entries({ cutover, side, latencyMs, slice });
+    seen = fields.map(([name, value]) => `${name} ${String(value)}`).join(', ');
+  } catch {
+    // That says it.
+  }
+  const message = `record was given what cannot be counted (${seen.slice(0, 200)}). It takes the id of a cutover, a side, milliseconds of at least 0 and the slice as route gave it; read and timed do it by themselves.`;
   return { code: 'outcome_unusable', message };
 }
 

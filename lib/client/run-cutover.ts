@@ -54,8 +54,9 @@ export type RunParts = CallParts & {
   fellBack(cutover: string): void;
 };
 
-/** @throws what the paths throw; CrossfadeError `invalid_config` for a comparison of what is not readonly */
+/** @throws what the paths throw; CrossfadeError `invalid_config` for a comparison of what is not readonly, and without an old path */
 export async function runCutover<T>(parts: RunParts, run: CutoverRun<T>): Promise<T> {
+  if (typeof run.primary !== 'function') throw withoutPrimary(run);
   if (run.compare && !run.readonly) throw notComparable(run.cutover);
   const woken = parts.woken();
   if (woken) await woken;
@@ -72,6 +73,12 @@ const notComparable = (cutover: string) =>
   new CrossfadeError(
     'invalid_config',
     `'${cutover}' cannot be compared: comparing runs both paths. Say readonly: true, if running them twice does no harm, or use client.read.`,
+  );
+
+const withoutPrimary = <T>({ cutover, primary }: CutoverRun<T>) =>
+  new CrossfadeError(
+    'invalid_config',
+    `'${String(cutover)}' cannot be run: primary is ${typeof primary}. It takes the old path as a function: primary: () => …`,
   );
 
 /** The failure is recorded already; comparing would only run the old path a second time. */
@@ -123,7 +130,8 @@ const mayBeGivenUp = <T>({ readonly, fallback }: CutoverRun<T>, { side, promoted
   readonly === true && side === 'shadow' && !promoted && fallback !== false;
 
 function deadlineOf<T>(parts: RunParts, run: CutoverRun<T>): number {
-  return run.deadlineMs ?? (run.readonly ? parts.readDeadlineMs : parts.deadlineMs);
+  const { deadlineMs = 0 } = run;
+  return deadlineMs > 0 ? deadlineMs : run.readonly ? parts.readDeadlineMs : parts.deadlineMs;
 }
 
 const lateOf = ({ cutover, side }: RunCall, deadlineMs: number): { ok: false; error: unknown } => ({

@@ -15,13 +15,13 @@ export type WorkQueueOptions<T> = {
   /** Does the work once more, on whichever side is right by now. Must take the same id twice as once. */
   run(queued: QueuedWork<T>): Promise<unknown>;
   /** Stores what is queued where it survives the process. @throws when it cannot: then `put` refuses the work */
-  keep?: (queued: readonly QueuedWork<T>[]) => Promise<void>;
+  keep?: ((queued: readonly QueuedWork<T>[]) => Promise<void>) | undefined;
   /** What was stored by the process before. */
-  kept?: readonly QueuedWork<T>[];
+  kept?: readonly QueuedWork<T>[] | undefined;
   /** Work beyond this is refused, so that its caller learns of it. Default 1,000. */
-  limit?: number;
+  limit?: number | undefined;
   /** Monotonic milliseconds. */
-  now?: () => number;
+  now?: (() => number) | undefined;
 };
 
 export type WorkQueue<T> = {

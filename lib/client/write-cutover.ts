@@ -10,31 +10,33 @@
 
 import { CrossfadeError, isCrossfadeError } from '../core/base/errors.ts';
 import type { Side } from '../core/cutover/cutover.ts';
-import { type Path, settle } from './cutover-run.ts';
+import { keyOf } from '../core/routing/routing.ts';
+import { type Path, said, settle, timerMs } from './cutover-run.ts';
 import type { Outcome } from './outcome.ts';
 import { type CallParts, RunCall } from './run-call.ts';
 
 export type CutoverWrite<T, Id extends string = string> = {
   cutover: Id;
-  /** Writes of one key reach the other side in their order. */
-  key: string;
+  /** Writes of one key reach the other side in their order. A number is its text. */
+  key: string | number | bigint;
   /** What the other side gets, as JSON; at most some 48 KB of it. */
   payload: unknown;
   primary: Path<T>;
   shadow: Path<T>;
   /** By which both sides know this write again: `call.id`, and the `Idempotency-Key` when it is forwarded. Default: a new one. */
-  id?: string;
+  id?: string | undefined;
   /** Of a `service`: what its upstreams are asked, below their base. Default: POST to the base itself. */
-  request?: { method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string };
+  request?: { method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string } | undefined;
   /** True for an error that says for certain that nothing was written. Others are found out by asking that side again. */
-  isRefused?: (error: unknown) => boolean;
-  operation?: string;
+  isRefused?: ((error: unknown) => boolean) | undefined;
+  operation?: string | undefined;
 };
 
 /** Where to write now; `forward` is null when nothing has to be forwarded. */
 export type WritePlace = { side: Side; forward: string | null };
 
-export type WriteIntent = Pick<CutoverWrite<never>, 'cutover' | 'key' | 'request'> & {
+export type WriteIntent = Pick<CutoverWrite<never>, 'cutover' | 'request'> & {
+  key: string;
   /** The same for every attempt to record this write. */
   intent: string;
   idempotencyKey: string;
@@ -72,20 +74,26 @@ const BRIEF_MS = 1_000;
 const PAUSE_MS = 100;
 const SETTLE_MS = 1_000;
 
-/** @throws what the side throws; CrossfadeError when nothing was written: `copy_not_recorded`, or why it is refused */
+/** @throws what the side throws; CrossfadeError when nothing was written: `copy_not_recorded`, `invalid_input`, or why it is refused */
 export async function writeCutover<T>(parts: WriteParts, write: CutoverWrite<T>): Promise<T> {
   const { cutover, operation = 'write' } = write;
   const id = write.id ?? parts.nextId();
+  const key = keyOf(write.key);
+  if (key === null) throw invalid(cutover, `its key is ${typeof write.key}, and has to be a text or a number`);
   const { side, forward } = parts.isReadonly()
     ? { ...parts.believed(cutover), forward: null }
-    : await intend(parts, write, id);
+    : await intend(parts, { ...write, key }, id);
   const startedMs = parts.now();
   const settled = await settle(write[side], new RunCall(parts, cutover, side, { id }));
   const { ok: success, error } = settled;
-  const slice = parts.sliceOf(cutover, write.key);
+  const slice = parts.sliceOf(cutover, key);
   parts.record({ cutover, side, slice, latencyMs: parts.now() - startedMs, success, operation, error });
   if (forward) {
-    const outcome = settled.ok ? 'applied' : isRefused(write, settled.error) ? 'refused' : 'unknown';
+    const outcome = settled.ok
+      ? 'applied'
+      : said(() => write.isRefused?.(settled.error)) === true
+        ? 'refused'
+        : 'unknown';
     // That it cannot be noted is nothing to the caller: the intent is there, and is found out.
     await parts.forwards!.settle({ cutover, forward, outcome }, AbortSignal.timeout(SETTLE_MS)).catch(() => {});
   }
@@ -93,9 +101,9 @@ export async function writeCutover<T>(parts: WriteParts, write: CutoverWrite<T>)
   throw settled.error;
 }
 
-async function intend<T>(parts: WriteParts, write: CutoverWrite<T>, id: string): Promise<WritePlace> {
+async function intend<T>(parts: WriteParts, write: CutoverWrite<T> & { key: string }, id: string): Promise<WritePlace> {
   const { cutover, key, request } = write;
-  const payload = JSON.stringify(write.payload);
+  const payload = payloadOf(write);
   const intent = { cutover, key, request, intent: parts.nextId(), idempotencyKey: id, payload };
   const untilMs = parts.now() + parts.deadlineMs;
   for (;;) {
@@ -104,7 +112,7 @@ async function intend<T>(parts: WriteParts, write: CutoverWrite<T>, id: string):
     const patienceMs = Math.min(leftMs, UNFOLLOWED.includes(stage) ? BRIEF_MS : leftMs);
     try {
       if (!parts.forwards) throw new CrossfadeError('invalid_config', 'createClient needs forwards: httpForwards().');
-      return await parts.forwards.intend(intent, AbortSignal.timeout(Math.max(1, patienceMs)));
+      return await parts.forwards.intend(intent, AbortSignal.timeout(timerMs(Math.max(1, patienceMs))));
     } catch (error) {
       const known = isCrossfadeError(error) ? error : null;
       if (known && !known.retryable) throw known;
@@ -123,11 +131,17 @@ function notRecorded(cutover: string, id: string, cause: unknown): CrossfadeErro
   return new CrossfadeError('copy_not_recorded', text, { retryable: true, details: { id }, cause });
 }
 
-/** The host's own judgement must not break the write. */
-function isRefused<T>({ isRefused: judge }: CutoverWrite<T>, error: unknown): boolean {
+/** @throws CrossfadeError `invalid_input` for what JSON has no words for */
+function payloadOf<T>({ cutover, payload }: CutoverWrite<T>): string {
+  let why = `${typeof payload} is no JSON`;
   try {
-    return judge?.(error) === true;
-  } catch {
-    return false;
+    const text: string | undefined = JSON.stringify(payload);
+    if (text !== undefined) return text;
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error);
   }
+  throw invalid(cutover, `its payload cannot be sent to the other side as JSON (${why})`);
 }
+
+const invalid = (cutover: string, why: string) =>
+  new CrossfadeError('invalid_input', `Nothing was written to '${cutover}': ${why}.`);

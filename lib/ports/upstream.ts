@@ -19,6 +19,8 @@ export type UpstreamRequest = {
   deadlineMs: number;
   /** True when the caller can be answered bit by bit: a long answer is handed over before it has ended. */
   streamed?: boolean;
+  /** True when the body is wanted without its compression: two servers compress the same in two ways. */
+  decoded?: boolean;
 };
 
 export type UpstreamResponse = {

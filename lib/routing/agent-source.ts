@@ -8,6 +8,7 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import type { ServedFlags } from '../core/routing/flags.ts';
 import type { FlagSource } from './flag-cache.ts';
 import { checkFlagText } from './flag-check.ts';
+import { demandAddress, demandTexts } from './given.ts';
 
 export type AgentOptions = {
   /** Base of the agent: `http://127.0.0.1:2772`. */
@@ -20,18 +21,21 @@ export type AgentOptions = {
    * Between two looks of the agent itself, by which its answer may be old. Default: what the Lambda extension reads from
    * AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS, else the 45 s of an agent without a setting.
    */
-  pollMs?: number;
-  fetch?: typeof globalThis.fetch;
+  pollMs?: number | undefined;
+  fetch?: typeof globalThis.fetch | undefined;
   /** Turns the served text into flags. @throws CrossfadeError `flags_invalid` */
-  parse?: (text: string) => ServedFlags;
+  parse?: ((text: string) => ServedFlags) | undefined;
 };
 
-/** @example agentSource({ url: 'http://127.0.0.1:2772', application: 'crossfade', environment: 'prod', profile: 'flags' }) */
+/** @throws CrossfadeError `invalid_config` for an address or name that is none. @example agentSource({ url: 'http://127.0.0.1:2772', application: 'crossfade', environment: 'prod', profile: 'flags' }) */
 export function agentSource(options: AgentOptions): FlagSource {
+  const { application, environment, profile } = options;
+  demandAddress('agentSource', options.url);
+  demandTexts('agentSource', { application, environment, profile });
   const parse = options.parse ?? checkFlagText;
-  const path = ['applications', options.application, 'environments', options.environment, 'configurations'];
+  const path = ['applications', application, 'environments', environment, 'configurations'];
   const address = [options.url.replace(/\/$/, ''), ...path.map(encodeURIComponent)].join('/');
-  const url = `${address}/${encodeURIComponent(options.profile)}`;
+  const url = `${address}/${encodeURIComponent(profile)}`;
   const ageMs = options.pollMs ?? Number(process.env.AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS ?? 45) * 1_000;
   const age = ageMs > 0 ? { ageMs } : {};
   let lastGood: string | null = null;

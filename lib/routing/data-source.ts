@@ -17,15 +17,17 @@ export type DataSourceOptions = {
   application: string;
   environment: string;
   profile: string;
-  pollSeconds?: number;
+  pollSeconds?: number | undefined;
   /** What the client is made with; region and credentials come from the environment where they are not given. */
-  connection?: { region?: string; endpoint?: string; credentials?: Credentials | (() => Promise<Credentials>) };
+  connection?:
+    | { region?: string; endpoint?: string; credentials?: Credentials | (() => Promise<Credentials>) }
+    | undefined;
   /** An `AppConfigDataClient` that exists already, instead of a connection. */
-  client?: { send: (...call: never[]) => Promise<unknown> };
+  client?: { send: (...call: never[]) => Promise<unknown> } | undefined;
   /** Monotonic milliseconds, for the poll interval. */
-  now?: () => number;
+  now?: (() => number) | undefined;
   /** Turns the served text into flags. @throws CrossfadeError `flags_invalid` */
-  parse?: (text: string) => ServedFlags;
+  parse?: ((text: string) => ServedFlags) | undefined;
 };
 
 /** Without them the SDK waits for ever, and `requestTimeout` alone only prints a warning. */

@@ -7,6 +7,7 @@
  */
 
 import { CrossfadeError } from '../core/base/errors.ts';
+import { guarded } from '../core/base/guarded.ts';
 import { type FlagDocument, type ServedFlags, sameDocument } from '../core/routing/flags.ts';
 import { mergeFlags } from './flag-merge.ts';
 
@@ -121,7 +122,7 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
     problem = servedProblem;
     const changed = document === null || !sameDocument(document, merged.document);
     document = merged.document;
-    if (changed) for (const listener of listeners) tell(listener, document);
+    if (changed) for (const tell of listeners) tell(document);
   }
 
   /** Flags that were served older are not confirmed: their age must show, however often they are served. */
@@ -155,8 +156,10 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
       return flights.underWay(at) ?? (at < retryAt ? DONE : flights.start(at));
     },
     onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+      // The host's listener must not break the refresh.
+      const tell = guarded(listener);
+      listeners.add(tell);
+      return () => listeners.delete(tell);
     },
     problem: () => problem,
   };
@@ -173,15 +176,6 @@ function problemIn({ problems = [], off = [] }: ServedFlags): FlagProblem | null
   if (seen.length === 0) return null;
   const message = `Of the flags that were served not all can be used: ${seen.join('; ')}. What cannot be read stays as it was; a cutover that is switched off is served by its primary, until its flag is published again.`;
   return { code: 'flags_invalid', message };
-}
-
-/** The host's listener must not break the refresh. */
-function tell(listener: (document: FlagDocument) => void, document: FlagDocument): void {
-  try {
-    listener(document);
-  } catch {
-    // Its own affair.
-  }
 }
 
 /** Ends when the work does, when it takes longer than `ms`, or when `signal` fires, even if the work ignores both. */

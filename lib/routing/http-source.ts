@@ -8,14 +8,15 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import type { ServedFlags } from '../core/routing/flags.ts';
 import type { FlagSource } from './flag-cache.ts';
 import { checkFlagText } from './flag-check.ts';
+import { demandAddress } from './given.ts';
 
 export type HttpSourceOptions = {
   /** `https://crossfade.example.com/v1/flags/served` */
   url: string;
   /** Called for every request, so that short-lived tokens stay fresh. */
-  token?: () => string | Promise<string>;
-  fetch?: typeof globalThis.fetch;
-  parse?: (text: string) => ServedFlags;
+  token?: (() => string | Promise<string>) | undefined;
+  fetch?: typeof globalThis.fetch | undefined;
+  parse?: ((text: string) => ServedFlags) | undefined;
 };
 
 const MAX_CHARACTERS = 1_048_576;
@@ -23,6 +24,7 @@ const MAX_CHARACTERS = 1_048_576;
 /** @example httpSource({ url: 'https://crossfade.example.com/v1/flags/served', token: () => accessToken() }) */
 export function httpSource(options: HttpSourceOptions): FlagSource {
   const { url, token, parse = checkFlagText } = options;
+  demandAddress('httpSource', url);
   let etag: string | null = null;
   return {
     async fetch(signal) {

@@ -28,6 +28,12 @@ export function readJsonBody(event: HttpEvent): unknown {
       `The body must be application/json, the Content-Type says '${type.slice(0, 80) || 'nothing'}'.`,
     );
   }
+  const coding = event.headers['content-encoding']?.trim().toLowerCase() || 'identity';
+  if (coding !== 'identity')
+    throw new CrossfadeError(
+      'unsupported_media_type',
+      `The body must not be compressed, the Content-Encoding says '${coding.slice(0, 80)}'. Send the JSON as it is.`,
+    );
   const bytes = Buffer.from(raw, event.isBase64Encoded ? 'base64' : 'utf8');
   if (bytes.length > MAX_BODY_BYTES) throw tooLarge(bytes.length);
   const value = parseJson(bytes);

@@ -22,9 +22,10 @@ export function parse<S extends z.ZodType>(
   const { issues } = result.error;
   const problems = issues.flatMap((issue) => describe(issue, known));
   const onlyUnknown = issues.every((issue) => issue.code === 'unrecognized_keys');
+  const found = problems.join('; ');
   throw new CrossfadeError(
     onlyUnknown && code === 'invalid_input' ? 'unknown_property' : code,
-    `${what} cannot be used: ${problems.join('; ')}.`,
+    `${what} cannot be used: ${found}${/[.?]$/.test(found) ? '' : '.'}`,
     { details: { problems } },
   );
 }

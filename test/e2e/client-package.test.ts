@@ -192,6 +192,9 @@ const TYPED = `
     primary: () => ({ steps: 1 }), shadow: async (call) => ({ steps: call.side === side ? 1 : 2 }),
     compare: (a, b) => a.steps === b.steps,
   });
+  export const maybe: Promise<number> = client.read('customer', {
+    key: process.env.KEY, groups: undefined, compare: undefined, primary: () => 1, shadow: () => 2,
+  });
   crossfadeMiddleware(client);
   OpenFeature.setProvider(crossfadeProvider(client));
   createClient({ flags: fixedFlags({ a: 'shadow' }), outcomes: recordedOutcomes() });
@@ -222,7 +225,15 @@ function compiled({ tsc, ways, skipLibCheck }: (typeof COMPILERS)['5']): string[
     const files = Object.entries({ right: TYPED, wrong: WRONG }).map(([name, text]) =>
       application.write(`${index}/${name}.${extension}`, text),
     );
-    const compilerOptions = { strict: true, noEmit: true, target: 'es2022', skipLibCheck, ...types, ...resolution };
+    const compilerOptions = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+      target: 'es2022',
+      skipLibCheck,
+      ...types,
+      ...resolution,
+    };
     return application.write(`${index}/tsconfig.json`, JSON.stringify({ compilerOptions, files }));
   });
   const { out } = application.node(tsc, '-b', '--force', '--pretty', 'false', ...projects);

@@ -6,7 +6,7 @@
  */
 
 import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate } from 'node:zlib';
+import { brotliDecompress, gunzip, inflate, inflateRaw, type ZlibOptions } from 'node:zlib';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { staysBelow } from '../../core/net/path.ts';
 import { MAX_BODY_BYTES } from '../../core/net/proxied-request.ts';
@@ -26,10 +26,12 @@ const OURS = /^(x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded|x-original-u
 const MAX_DECODED_BYTES = 64 * 1024 * 1024;
 /** What is shorter is looked at whole before the caller gets any of it. */
 const STREAMED_BEYOND_BYTES = 256 * 1024;
+const [inflated, inflatedRaw] = [promisify(inflate), promisify(inflateRaw)];
 const DECODERS = {
   gzip: promisify(gunzip),
   'x-gzip': promisify(gunzip),
-  deflate: promisify(inflate),
+  // Many servers leave out the frame that RFC 9110 wants around it, and clients take both.
+  deflate: (body: Uint8Array, options: ZlibOptions) => inflated(body, options).catch(() => inflatedRaw(body, options)),
   br: promisify(brotliDecompress),
 };
 
@@ -49,8 +51,9 @@ export function httpUpstream(options: NetworkOptions): Upstream {
       streamed: request.streamed,
     };
     const answer = await call(wanted, target.privateHosts);
-    if (!answer.rest) await refuseBroken(answer, request, url);
-    return { ...answer, ...returned(answer, { target, request, url, reaches }) };
+    const decoded = answer.rest ? answer.body : await refuseBroken(answer, request, url);
+    const body = request.decoded ? decoded : answer.body;
+    return { ...answer, ...returned(answer, { target, request, url, reaches }), body };
   };
 }
 
@@ -105,34 +108,43 @@ function returned(answer: RawAnswer, asked: Asked): Pick<UpstreamResponse, 'head
   // It says what a GET would bring; the length of any other answer is that of what arrived.
   const length = answer.headers['content-length'];
   if (asked.request.method === 'HEAD' && length !== undefined) headers['content-length'] = length;
-  if (headers.location === undefined || answer.status < 300) return { headers };
-  return { headers: { ...headers, location: locationFor(headers.location, asked) } };
+  const { location, ...others } = headers;
+  if (location === undefined) return { headers };
+  const led = locationFor(location, asked);
+  if (led !== null) return { headers: { ...others, location: led } };
+  // What was made stands, whoever can reach it; what the caller is sent to does not.
+  if (answer.status < 300) return { headers: others };
+  throw new CrossfadeError(
+    'upstream_refused',
+    `The upstream ${asked.url.host} answered ${asked.request.method} with a redirect to an address that is not for callers.`,
+    { details: { sent: true } },
+  );
 }
 
-/** Where a redirect leads, in the caller's terms: the upstream's own addresses are reached through the gateway. */
-function locationFor(location: string, { target, request, url, reaches }: Asked): string {
+/**
+ * Where a redirect leads, or what was made is, in the caller's terms: the upstream's own addresses are reached through the
+ * gateway. Null for an address that is not for callers.
+ */
+function locationFor(location: string, { target, request, url, reaches }: Asked): string | null {
   if (!URL.canParse(location, url.href)) return location;
   const wanted = new URL(location, url);
   const base = targetUrl(target.url, '', '');
   if (wanted.origin === base.origin && wanted.pathname.startsWith(base.pathname))
     return `${request.mount}${wanted.pathname.slice(base.pathname.length)}${wanted.search}${wanted.hash}`;
   const inside = wanted.hostname === 'localhost' || !reaches(wanted.hostname, target.privateHosts);
-  if (inside || !/^https?:$/.test(wanted.protocol)) {
-    throw new CrossfadeError(
-      'upstream_refused',
-      `The upstream ${url.host} answered ${request.method} with a redirect to an address that is not for callers.`,
-      { details: { sent: true } },
-    );
-  }
-  return location;
+  return inside || !/^https?:$/.test(wanted.protocol) ? null : location;
 }
 
-/** An answer that says it is compressed and cannot be read would only fail later, at the caller. */
-async function refuseBroken(answer: RawAnswer, request: UpstreamRequest, url: URL): Promise<void> {
+/**
+ * The body without its compression. An answer that says it is compressed and cannot be read would only fail later, at the
+ * caller. A part of a compressed body (206) can be read by nobody alone.
+ */
+async function refuseBroken(answer: RawAnswer, request: UpstreamRequest, url: URL): Promise<Uint8Array> {
   const encoding = answer.headers['content-encoding']?.trim().toLowerCase();
-  if (!encoding || request.method === 'HEAD' || answer.body.length === 0) return;
+  const isWhole = answer.status !== 206 && request.method !== 'HEAD' && answer.body.length > 0;
+  if (!encoding || !isWhole) return answer.body;
   try {
-    await decodedBody(answer);
+    return await decodedBody(answer);
   } catch (cause) {
     throw new CrossfadeError(
       'upstream_unavailable',

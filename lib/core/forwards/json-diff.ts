@@ -44,6 +44,8 @@ export type CompiledRules = readonly Compiled[];
 export const MAX_DIFFERENCES = 100;
 const MAX_UNSEEN = 20;
 const BYTES_OF_NODE = 100;
+/** What two that are the same cost of what two others do. A list may have any number of holes. */
+const SAME = 1 / 20;
 const MAX_NODES = 50_000;
 const MAX_DEPTH = 64;
 
@@ -88,9 +90,9 @@ type Walk = {
 };
 
 function compare(walk: Walk, before: unknown, after: unknown): void {
-  if (Object.is(before, after)) return;
-  walk.nodes += 1;
-  if (walk.nodes > MAX_NODES) return;
+  const isSameAlready = Object.is(before, after);
+  walk.nodes += isSameAlready ? SAME : 1;
+  if (isSameAlready || walk.nodes > MAX_NODES) return;
   const primary = comparable(before);
   const shadow = comparable(after);
   const again = typeof before === 'object' && walk.above.find(([a, b]) => a === before || b === after);
@@ -138,8 +140,10 @@ function compareLists(walk: Walk, primary: Comparable, shadow: Comparable): void
   const [a, b] = [primary.list!, shadow.list!];
   if (a.length !== b.length) differ(walk, 'length', primary, shadow);
   const sorted = primary.unordered || walk.rules.some((rule) => rule.unordered && matches(rule.steps, walk.path));
-  const [before, after] = sorted ? [inOrder(walk, a), inOrder(walk, b)] : [a, b];
   const shared = Math.min(a.length, b.length);
+  // Sorting looks at every place, also where there is nothing.
+  if (sorted && Math.max(a.length, b.length) > MAX_NODES) walk.nodes = MAX_NODES + 1;
+  const [before, after] = sorted && walk.nodes <= MAX_NODES ? [inOrder(walk, a), inOrder(walk, b)] : [a, b];
   for (let place = 0; place < shared && walk.nodes <= MAX_NODES; place += 1) inside(walk, place, before, after);
 }
 

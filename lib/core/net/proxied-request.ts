@@ -28,8 +28,8 @@ export type IncomingRequest = {
 const pseudonymOf = (cutover: string): string => `crossfade-${cutover}`;
 
 /**
- * @throws CrossfadeError `invalid_input` (ambiguous length, line breaks), `method_not_allowed` (override), `too_large`,
- *   `loop_detected`
+ * @throws CrossfadeError `invalid_input` (ambiguous length, line breaks, a WebSocket), `method_not_allowed` (override),
+ *   `too_large`, `loop_detected`
  */
 export function refuseRequest(request: IncomingRequest, cutover: string): void {
   const { headers } = request;
@@ -40,6 +40,12 @@ export function refuseRequest(request: IncomingRequest, cutover: string): void {
       `The header ${overriding} would turn ${request.method} into another method; send that method itself.`,
     );
   }
+  // Any other upgrade, such as h2c, is an offer that a server may leave.
+  if (/\bwebsocket\b/i.test(headers.upgrade ?? ''))
+    throw new CrossfadeError(
+      'invalid_input',
+      'A WebSocket does not pass the gateway, which answers one request at a time. Have DNS or a load balancer share it out, by read_ppm of GET /v1/flags.',
+    );
   for (const [name, value] of Object.entries(headers)) {
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value))
       throw new CrossfadeError(

@@ -28,10 +28,10 @@ export type RouteRequest = {
    * What the buckets are made of: user id, correlation id, row key. A number is its text. Without one, and with one of
    * another type, reads stay on the primary.
    */
-  key?: string | number | bigint | null;
-  operation?: string;
-  groups?: readonly string[];
-  environment?: string;
+  key?: string | number | bigint | null | undefined;
+  operation?: string | undefined;
+  groups?: readonly string[] | undefined;
+  environment?: string | undefined;
 };
 
 export type Route = { side: Side; reason: RouteReason };

@@ -75,11 +75,19 @@ async function ask(
 ): Promise<UpstreamResponse | null> {
   const deadlineMs = ports.clock.monotonicMs() + declaration.gateway.compare.timeoutMs;
   const target = upstreamOf(declaration, side);
-  // Compressed answers of two servers differ although they say the same.
   const headers = { ...read.headers, 'accept-encoding': 'identity' };
   try {
     const { method, path, query } = read;
-    return await ports.upstream(target, { method, path, query, headers, body: null, mount: '/', deadlineMs });
+    return await ports.upstream(target, {
+      method,
+      path,
+      query,
+      headers,
+      body: null,
+      mount: '/',
+      deadlineMs,
+      decoded: true,
+    });
   } catch {
     return null;
   }

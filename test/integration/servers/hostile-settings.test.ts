@@ -63,6 +63,7 @@ const HOSTILE: Record<Name, string> = {
   max_parallel_workers_per_gather: '8',
   default_tablespace: 'missing',
   default_table_access_method: 'missing',
+  exit_on_error: 'on',
   'plpgsql.extra_errors': 'all',
   'plpgsql.extra_warnings': 'all',
   timezone: 'Asia/Kathmandu',

@@ -343,6 +343,7 @@ describe('what is refused before anything leaves', () => {
     ['row 49: a line break in a header', { headers: { 'x-a': 'b\r\nx-evil: 1' } }, 400, 'invalid_input'],
     ['a line break in a name', { headers: { 'x-a\r\nx-evil': '1' } }, 400, 'invalid_input'],
     ['NUL in a header', { headers: { 'x-a': 'b\0' } }, 400, 'invalid_input'],
+    ['a WebSocket', { headers: { connection: 'Upgrade', upgrade: 'WebSocket' } }, 400, 'invalid_input'],
     ['half a character in a header', { headers: { 'x-a': '\ud800' } }, 400, 'invalid_input'],
     ['what no header can carry', { headers: { 'x-a': 'Ω' } }, 400, 'invalid_input'],
     [

@@ -124,6 +124,12 @@ describe('the body of a request', () => {
       expect(bodyCode({ body: '{}', headers: { 'content-type': type } })).toBe('unsupported_media_type');
     }
     expect(bodyCode({ body: '{}', headers: {} })).toBe('unsupported_media_type');
+    const json = { 'content-type': 'application/json' };
+    for (const coding of ['gzip', 'br', 'gzip, identity'])
+      expect(bodyCode({ body: '{}', headers: { ...json, 'content-encoding': coding } })).toBe('unsupported_media_type');
+    expect(bodyCode({ body: '{}', headers: { ...json, 'content-encoding': 'identity' } })).toBe(
+      bodyCode({ body: '{}', headers: json }),
+    );
     expect(bodyCode({ body: '{}', headers: { 'content-type': 'Application/JSON; charset=utf-8' } })).toBe('nothing');
   });
 

@@ -91,7 +91,10 @@ describe('all flags', () => {
     expect([first.status, keys]).toEqual([200, ['customer', 'invoice']]);
     nowMs += 5_000;
     const headers = { 'if-none-match': first.headers.etag };
-    expect((await call('', { context }, { headers })).status).toBe(304);
+    for (const said of [first.headers.etag, `W/${first.headers.etag}`, `"other", W/${first.headers.etag}`])
+      expect((await call('', { context }, { headers: { 'if-none-match': said } })).status).toBe(304);
+    for (const said of ['', '"other"', `${first.headers.etag}x`])
+      expect((await call('', { context }, { headers: { 'if-none-match': said } })).status).toBe(200);
     served = { ...served!, cutovers: { customer: flagOf({ read_ppm: 0, version: 8 }) } };
     nowMs += 15_000;
     const changed = await call('', { context }, { headers });

@@ -1,7 +1,7 @@
 /** Calls of upstreams over real sockets: what leaves, what comes back, what is cut, and to whom nothing is ever sent. */
 
 import type { LookupAddress } from 'node:dns';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { httpUpstream } from '../../../lib/adapters/http/upstream.ts';
 import type { NetworkOptions } from '../../../lib/adapters/net/call.ts';
@@ -101,6 +101,29 @@ describe('what is passed on', () => {
       expect(answer.headers).not.toHaveProperty(gone);
   });
 
+  it.each([
+    ['deflate', deflateSync('hello')],
+    ['deflate', deflateRawSync('hello')],
+    ['GZIP', gzipSync('hello')],
+    ['br', brotliCompressSync('hello')],
+    ['identity', Buffer.from('hello')],
+  ])('a body in %s is taken as it is, or without its compression (%#)', async (coding, body) => {
+    const server = await serving(
+      (_, response) => void response.writeHead(200, { 'content-encoding': coding }).end(body),
+    );
+    const call = caller();
+    expect(Buffer.from((await call(server.url)).body)).toEqual(body);
+    expect(Buffer.from((await call(server.url, { decoded: true })).body).toString()).toBe('hello');
+  });
+
+  it('a part of a compressed body comes as it is: nobody can read it alone', async () => {
+    const part = gzipSync('hello').subarray(3, 12);
+    const server = await serving(
+      (_, response) => void response.writeHead(206, { 'content-encoding': 'gzip' }).end(part),
+    );
+    expect(Buffer.from((await caller()(server.url, { decoded: true })).body)).toEqual(part);
+  });
+
   it('one connection serves many calls', async () => {
     const ports = new Set<number>();
     const server = await serving((_, response) => {
@@ -142,6 +165,20 @@ describe('redirects', () => {
     const server = await redirecting('/api/new/place?q=2');
     const answer = await caller()(`${server.url}/api/`, { path: 'old' });
     expect(answer.headers.location).toBe('/gateway/chat/new/place?q=2');
+  });
+
+  it.each([
+    ['/api/users/7', '/gateway/chat/users/7'],
+    ['HERE/api/users/7', '/gateway/chat/users/7'],
+    ['https://elsewhere.example/7', 'https://elsewhere.example/7'],
+    ['http://10.0.0.7/users/7', undefined],
+  ])('what was made at %s is at %s', async (location, wanted) => {
+    const server = await serving((asked, response) => {
+      const here = location.replace('HERE', `http://${asked.headers.host}`);
+      response.writeHead(201, { location: here }).end('made');
+    });
+    const answer = await caller()(`${server.url}/api/`, { method: 'POST' });
+    expect([answer.status, answer.headers.location]).toEqual([201, wanted]);
   });
 
   it.each([

@@ -77,6 +77,7 @@ export const MECHANICS = {
   max_parallel_workers_per_gather: { value: '0', why: 'one call takes one process of the server' },
   default_tablespace: { value: '', why: 'our tables lie where the database lies' },
   default_table_access_method: { value: 'heap', why: 'the outbox and the swap know heap tables' },
+  exit_on_error: { ...off('an error that a function of ours catches ends no session'), inFunctions: true },
   idle_in_transaction_session_timeout: { value: '0', why: 'a transaction of ours is one message and is never idle' },
   transaction_timeout: { value: '0', why: 'each statement has its own limit', since: 170_000 },
   'plpgsql.extra_errors': { value: 'none', why: 'code of ours is not written for the extra checks' },
