@@ -1,6 +1,6 @@
 /** Checks before a migration, progress, and comparisons of both tables. Changes nothing. */
 
-import { checkHealth, compareKey, compareTables, outlookOf, outlooks } from '../../lib/flows/rows/inspect.ts';
+import { checkHealth, compareKey, compareTables, progressOf, progressOfAll } from '../../lib/flows/rows/inspect.ts';
 import { recordKey } from '../../lib/schemas/http.ts';
 import { cutover } from '../http/parameters.ts';
 import { route } from '../http/route.ts';
@@ -10,19 +10,19 @@ export const inspectRoutes = [
     method: 'GET',
     path: '/v1/progress',
     scope: 'control:read',
-    summary: 'Progress of all cutovers, and what the rows recommend.',
+    summary: 'Figures of the rows of all cutovers.',
     handle: async ({ ports, cutovers }) => ({
       status: 200,
-      body: { cutovers: await outlooks(ports, await cutovers()) },
+      body: { cutovers: await progressOfAll(ports, await cutovers()) },
     }),
   }),
   route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/progress',
     scope: 'control:read',
-    summary: 'Progress of one cutover, and what its rows recommend.',
+    summary: 'Figures of the rows of one cutover.',
     params: { cutover },
-    handle: async ({ ports }, { params }) => ({ status: 200, body: await outlookOf(ports, params.cutover) }),
+    handle: async ({ ports }, { params }) => ({ status: 200, body: await progressOf(ports, params.cutover) }),
   }),
   route({
     method: 'GET',

@@ -105,10 +105,7 @@ function addLooking(program: Command, add: Add): void {
     '--all',
     'what passed, too',
   );
-  add('progress [cutover]', 'copy, lag, quarantine and verification of the rows', progress).option(
-    '--exit-code',
-    'end with 3 when something is to be watched, with 4 when going back is recommended',
-  );
+  add('progress [cutover]', 'copy, lag, quarantine and verification of the rows', progress);
   add('inspect <cutover>', 'compare both tables now and store nothing; ends with 3 when rows differ', inspect).option(
     '--key <key>',
     'one row of both sides: {"id": 5}, or the bare value where the key is one column',

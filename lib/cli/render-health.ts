@@ -2,7 +2,7 @@
 
 import { duration } from '../core/conditions/figures.ts';
 import { copyProgress } from '../core/gates/copy-progress.ts';
-import type { Consistency, RowComparison, TableOutlook } from '../core/table/reading.ts';
+import type { Consistency, RowComparison, TableProgress } from '../core/table/reading.ts';
 import type { HealthReport } from '../flows/rows/inspect.ts';
 import { type Check, renderChecks } from './doctor/check.ts';
 import { copyText } from './render.ts';
@@ -30,13 +30,13 @@ export function renderHealth(report: HealthReport, all: boolean, width = MAX_WID
 }
 
 /** Of the rows that were compared: of the others nothing is known. */
-function equalText({ rowsCompared, divergences }: TableOutlook['progress']): string {
+function equalText({ rowsCompared, divergences }: TableProgress): string {
   if (rowsCompared === null || divergences === null) return 'no rows compared yet';
   return `${count(rowsCompared - divergences)} of the ${count(rowsCompared)} rows that were compared`;
 }
 
 /** What the rows are like. Whether that is enough is for the gates to say: `crossfade status`. */
-export function renderOutlook({ progress }: TableOutlook, width = MAX_WIDTH, paint: Paint = plain): string {
+export function renderProgress(progress: TableProgress, width = MAX_WIDTH, paint: Paint = plain): string {
   const { backfill: state, rowsDone, rowsTotal, rowsPerSecond } = progress;
   const copied = copyProgress({ state, rowsDone, rowsTotal, rowsPerSecond }, ',');
   const verified =

@@ -2,7 +2,7 @@
 
 import type { CutoverId } from '../core/cutover/cutover.ts';
 import type { TableStatus } from '../core/gates/table-status.ts';
-import type { HealthFinding, TableOutlook } from '../core/table/reading.ts';
+import type { HealthFinding, TableProgress } from '../core/table/reading.ts';
 import type { TableCutover } from './tables.ts';
 
 /** Reads only. */
@@ -15,6 +15,6 @@ export type Inspecting = {
   health(cutover: TableCutover): Promise<readonly HealthFinding[]>;
   /** SHA-256 in hex of the shape of both tables, as a rehearsal and a start compare it; the same on a copy of the database. */
   shapeHash(cutover: TableCutover): Promise<string>;
-  /** Progress, alerts and verdict of many in a question or a few; of one that the database does not know there is none. */
-  outlooks(ids: readonly CutoverId[]): Promise<ReadonlyMap<CutoverId, TableOutlook>>;
+  /** Figures of many in a question or a few; of one that the database does not know there is none. */
+  progress(ids: readonly CutoverId[]): Promise<ReadonlyMap<CutoverId, TableProgress>>;
 };

@@ -1,10 +1,10 @@
 /** What the rows and tables of a cutover are like: health before it, progress during it, comparisons at any time. */
 
-import type { Consistency, RowComparison, TableOutlook } from '../../core/table/reading.ts';
+import type { Consistency, RowComparison, TableProgress } from '../../core/table/reading.ts';
 import type { HealthReport } from '../../flows/rows/inspect.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
-import { renderComparison, renderConsistency, renderHealth, renderOutlook } from '../render-health.ts';
+import { renderComparison, renderConsistency, renderHealth, renderProgress } from '../render-health.ts';
 
 /** Ends with 1 when a check failed. */
 export async function health(context: Context): Promise<Outcome> {
@@ -16,26 +16,19 @@ export async function health(context: Context): Promise<Outcome> {
   return { document: report, text, ...(report.ok ? {} : { exit: EXIT.other }) };
 }
 
-/** Ends with 4 when going back is recommended, with 3 when something is to be watched, and with 0 when all are ready. */
+/** Figures alone: whether they are good enough, and with which code a command ends, is for `status` to say. */
 export async function progress(context: Context): Promise<Outcome> {
   const { io, args } = context;
   const id = args[0] === undefined ? null : cutoverId(context);
   const { api } = openApi(context);
   const document =
     id === null
-      ? await api.get<{ cutovers: readonly TableOutlook[] }>('/v1/progress')
-      : await api.get<TableOutlook>(`/v1/cutovers/${id}/progress`);
+      ? await api.get<{ cutovers: readonly TableProgress[] }>('/v1/progress')
+      : await api.get<TableProgress>(`/v1/cutovers/${id}/progress`);
   const shown = 'cutovers' in document ? document.cutovers : [document];
-  const blocks = shown.map((outlook) => renderOutlook(outlook, io.width, io.paint));
+  const blocks = shown.map((one) => renderProgress(one, io.width, io.paint));
   const text = blocks.join('\n\n') || "No table is kept equal. 'crossfade start CUTOVER' begins.";
-  const exit = context.options.exitCode ? exitOf(shown) : EXIT.done;
-  return { document, text, ...(exit === EXIT.done ? {} : { exit }) };
-}
-
-function exitOf(shown: readonly TableOutlook[]): number {
-  const verdicts = new Set(shown.map(({ verdict }) => verdict.verdict));
-  if (verdicts.has('ROLLBACK_RECOMMENDED')) return EXIT.rolledBack;
-  return verdicts.has('MONITORING_REQUIRED') ? EXIT.held : EXIT.done;
+  return { document, text };
 }
 
 /** Both tables, or with `--key` one row of both. Ends with 3 when something differs for no reason. */

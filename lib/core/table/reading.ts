@@ -1,4 +1,4 @@
-/** What the database says of a table cutover for people: checks before it, progress, alerts, verdict, comparisons. Types. */
+/** What the database says of a table cutover for people: checks before it, progress, comparisons. Types. */
 
 import type { BackfillProgress } from '../gates/table-status.ts';
 
@@ -11,7 +11,7 @@ export type HealthFinding = {
   remedy: string;
 };
 
-/** One row of the view `crossfade.progress`. */
+/** Figures of the view `crossfade.progress`. Whether they are good enough is judged by the gates. */
 export type TableProgress = {
   cutover: string;
   stage: string;
@@ -32,17 +32,7 @@ export type TableProgress = {
   divergences: number | null;
   score: number | null;
   verifiedAtMs: number | null;
-  /** Rows of the primary known to be equal, 0–100. */
-  syncPercent: number;
 };
-
-export type HealthAlert = { alert: string; value: string; threshold: string; remedy: string };
-
-const TABLE_VERDICTS = ['READY_FOR_CUTOVER', 'MONITORING_REQUIRED', 'ROLLBACK_RECOMMENDED'] as const;
-
-export type TableVerdict = { verdict: (typeof TABLE_VERDICTS)[number]; reasons: readonly string[] };
-
-export type TableOutlook = { progress: TableProgress; alerts: readonly HealthAlert[]; verdict: TableVerdict };
 
 /** Both tables at one moment. Null figures come with an error that says why. */
 export type Consistency = {

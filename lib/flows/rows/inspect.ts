@@ -5,7 +5,7 @@ import { type CutoverDeclaration, initialState } from '../../core/cutover/cutove
 import type { RehearsalRule } from '../../core/cutover/table-declaration.ts';
 import { rehearseFirst } from '../../core/holds/rehearsal.ts';
 import { nextAfterHealth, stateFinding } from '../../core/table/health.ts';
-import type { Consistency, HealthFinding, RowComparison, TableOutlook } from '../../core/table/reading.ts';
+import type { Consistency, HealthFinding, RowComparison, TableProgress } from '../../core/table/reading.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { tableCutover, tableOf } from './table-of.ts';
 
@@ -46,23 +46,23 @@ const rehearsalFinding = (id: string, { hours }: RehearsalRule): HealthFinding =
   remedy: rehearseFirst(id),
 });
 
-/** Progress, alerts and verdict of every table cutover that the database knows, in the order of the declarations. */
-export async function outlooks(
+/** Progress of every table cutover that the database knows, in the order of the declarations. */
+export async function progressOfAll(
   { inspecting }: Pick<Ports, 'inspecting'>,
   declarations: readonly CutoverDeclaration[],
-): Promise<TableOutlook[]> {
+): Promise<TableProgress[]> {
   const ids = declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
-  const found = await inspecting.outlooks(ids);
+  const found = await inspecting.progress(ids);
   return ids.flatMap((id) => found.get(id) ?? []);
 }
 
 /** @throws CrossfadeError `illegal_transition` when it is no table, or was never started */
-export async function outlookOf(
+export async function progressOf(
   { inspecting }: Pick<Ports, 'inspecting'>,
   declaration: CutoverDeclaration,
-): Promise<TableOutlook> {
+): Promise<TableProgress> {
   const { id } = tableOf(declaration);
-  return (await inspecting.outlooks([id])).get(id) ?? neverStarted(declaration);
+  return (await inspecting.progress([id])).get(id) ?? neverStarted(declaration);
 }
 
 export async function compareTables(

@@ -163,6 +163,23 @@ describe('in psql, as the role of the functions', () => {
   const asRuntime = <Row>(question: string) =>
     within<Row>(`CREATE ROLE crossfade_runtime; ${grants} SET LOCAL ROLE crossfade_runtime`, question);
 
+  const judged = async () => ({
+    alerts: (await db.sql`SELECT alert FROM crossfade.health_alerts ORDER BY alert`).map(({ alert }) => alert),
+    verdict: (await db.sql`SELECT verdict FROM crossfade.success_verdict('parcel')`)[0]!.verdict,
+  });
+
+  it('rows that nothing has compared are to be watched, and many that differ recommend to go back', async () => {
+    await plane.start(PARCEL);
+    await plane.copy('parcel', 1);
+    expect(await judged()).toEqual({ alerts: ['stale verification'], verdict: 'MONITORING_REQUIRED' });
+    await db.sql`UPDATE parcel_v2 SET label = 'wrong' WHERE id <= 20`;
+    await plane.verify('parcel', 1, Date.now());
+    expect(await judged()).toEqual({ alerts: ['divergence', 'sync'], verdict: 'ROLLBACK_RECOMMENDED' });
+    await db.sql`UPDATE parcel_v2 SET label = 'l' || id WHERE id <= 20`;
+    await plane.settle('parcel', 1);
+    await plane.verify('parcel', 1, Date.now());
+  });
+
   it.each([
     [
       "SELECT * FROM crossfade.validate_table_consistency('parcel')",

@@ -4,7 +4,7 @@ import type { Inspecting } from '../../../ports/inspecting.ts';
 import { shapeHash } from '../capture/shape.ts';
 import type { Roles } from '../connection/roles.ts';
 import { tableHealth } from './health.ts';
-import { tableOutlooks } from './inspection.ts';
+import { tableProgress } from './inspection.ts';
 import { tableStatuses } from './statuses.ts';
 
 export function postgresInspecting({ runtime, owner }: Roles): Inspecting {
@@ -13,6 +13,6 @@ export function postgresInspecting({ runtime, owner }: Roles): Inspecting {
     statuses: (ids) => tableStatuses(runtime, ids),
     health: (cutover) => tableHealth(runtime, owner, cutover),
     shapeHash: (cutover) => shapeHash(owner, cutover),
-    outlooks: (ids) => tableOutlooks(runtime, ids),
+    progress: (ids) => tableProgress(runtime, ids),
   };
 }

@@ -1,7 +1,7 @@
 /** What the functions and views for people say of a table cutover. Reads only; what is unknown to the database is null. */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
-import type { Consistency, HealthFinding, RowComparison, TableOutlook } from '../../../core/table/reading.ts';
+import type { Consistency, HealthFinding, RowComparison, TableProgress } from '../../../core/table/reading.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
@@ -21,22 +21,18 @@ export async function healthFindings(connection: PgConnection, { id, table }: Ta
   );
 }
 
-const OUTLOOKS = `SELECT p.cutover AS id, jsonb_build_object(
-  'progress', jsonb_build_object('cutover', p.cutover, 'stage', p.stage, 'direction', p.direction, 'backfill', p.backfill,
-    'rowsDone', p.rows_done, 'rowsTotal', p.rows_total, 'backfillPercent', p.backfill_percent, 'rowsPerSecond', p.rows_per_second,
-    'etaSeconds', p.eta_seconds, 'lagSeconds', p.lag_seconds, 'hints', p.hints, 'quarantined', p.quarantined,
-    'rowsCompared', p.rows_compared, 'divergences', p.divergences, 'score', p.score,
-    'verifiedAtMs', (extract(epoch FROM p.verified_at) * 1000)::bigint, 'syncPercent', p.sync_percent),
-  'alerts', (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', a.alert, 'value', a.value, 'threshold', a.threshold,
-    'remedy', a.remedy) ORDER BY a.alert), '[]') FROM crossfade.health_alerts a WHERE a.cutover = p.cutover),
-  'verdict', (SELECT jsonb_build_object('verdict', v.verdict, 'reasons', to_jsonb(v.reasons)) FROM crossfade.success_verdict(p.cutover) v)
+const PROGRESS = `SELECT p.cutover AS id, jsonb_build_object('cutover', p.cutover, 'stage', p.stage, 'direction', p.direction,
+  'backfill', p.backfill, 'rowsDone', p.rows_done, 'rowsTotal', p.rows_total, 'backfillPercent', p.backfill_percent,
+  'rowsPerSecond', p.rows_per_second, 'etaSeconds', p.eta_seconds, 'lagSeconds', p.lag_seconds, 'hints', p.hints,
+  'quarantined', p.quarantined, 'rowsCompared', p.rows_compared, 'divergences', p.divergences, 'score', p.score,
+  'verifiedAtMs', (extract(epoch FROM p.verified_at) * 1000)::bigint
 ) AS found FROM crossfade.progress p WHERE p.cutover IN (SELECT jsonb_array_elements_text($1::text::jsonb))`;
 
 /** Some ten milliseconds each on a busy server: far from the deadline of a call. */
 const MOST = 20;
 
-export const tableOutlooks = (runtime: PgConnection, ids: readonly string[]) =>
-  foundById<TableOutlook>(runtime, OUTLOOKS, ids, MOST);
+export const tableProgress = (runtime: PgConnection, ids: readonly string[]) =>
+  foundById<TableProgress>(runtime, PROGRESS, ids, MOST);
 
 export async function consistency(connection: PgConnection, id: string): Promise<Consistency | null> {
   const call = `SELECT jsonb_build_object('primaryRows', v.primary_rows, 'shadowRows', v.shadow_rows, 'consistent', v.consistent,

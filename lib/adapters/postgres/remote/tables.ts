@@ -157,9 +157,9 @@ function ofMany(local: TablePorts, all: readonly Sides[]): Some<TablePorts> {
         answers(ids, await local.inspecting.statuses(ids), async ({ inspecting }, id) => {
           return (await inspecting.statuses([id])).get(id);
         }),
-      outlooks: async (ids) =>
-        answers(ids, await local.inspecting.outlooks(ids), async ({ inspecting }, id) => {
-          return (await inspecting.outlooks([id])).get(id);
+      progress: async (ids) =>
+        answers(ids, await local.inspecting.progress(ids), async ({ inspecting }, id) => {
+          return (await inspecting.progress([id])).get(id);
         }),
     },
     converging: {

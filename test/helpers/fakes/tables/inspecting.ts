@@ -3,7 +3,7 @@
 import type { TableStatus } from '../../../../lib/core/gates/table-status.ts';
 import type { Inspecting } from '../../../../lib/ports/inspecting.ts';
 import { keyText, lagOf, type Memory, SAMPLES, type Table } from './memory.ts';
-import { findingsOf, outlookOf } from './readings.ts';
+import { findingsOf, progressOf } from './readings.ts';
 import { shapeOf } from './shape.ts';
 
 export const inspectingIn = ({ clock, tables, table, refusals }: Memory): Inspecting => ({
@@ -12,11 +12,9 @@ export const inspectingIn = ({ clock, tables, table, refusals }: Memory): Inspec
     new Map(ids.filter((id) => tables.get(id)?.known).map((id) => [id, statusOf(table(id), clock.now())])),
   health: async (cutover) => findingsOf(cutover, refusals.get(cutover.id)),
   shapeHash: async ({ table: { primary, shadow } }) => `shape of ${primary} and ${shadow}`,
-  outlooks: async (ids) =>
+  progress: async (ids) =>
     new Map(
-      ids
-        .filter((id) => tables.get(id)?.known)
-        .map((id) => [id, outlookOf(id, statusOf(table(id), clock.now()), clock.now())]),
+      ids.filter((id) => tables.get(id)?.known).map((id) => [id, progressOf(id, statusOf(table(id), clock.now()))]),
     ),
 });
 

@@ -3,18 +3,8 @@
 import { createHash } from 'node:crypto';
 import { CrossfadeError } from '../../../../lib/core/base/errors.ts';
 import type { TableStatus } from '../../../../lib/core/gates/table-status.ts';
-import type {
-  Consistency,
-  HealthAlert,
-  HealthFinding,
-  RowComparison,
-  TableOutlook,
-  TableProgress,
-  TableVerdict,
-} from '../../../../lib/core/table/reading.ts';
+import type { Consistency, HealthFinding, RowComparison, TableProgress } from '../../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../../lib/ports/tables.ts';
-
-const DAY_MS = 24 * 60 * 60_000;
 
 export function findingsOf({ table }: TableCutover, refusal: string | undefined): HealthFinding[] {
   const passed = (check: string, value: string): HealthFinding => ({
@@ -41,12 +31,11 @@ export function findingsOf({ table }: TableCutover, refusal: string | undefined)
   ];
 }
 
-export function outlookOf(cutover: string, status: TableStatus, nowMs: number): TableOutlook {
+export function progressOf(cutover: string, status: TableStatus): TableProgress {
   const { backfill, verification } = status;
   const done = backfill.state === 'done';
   const copied = done ? 1 : backfill.rowsTotal > 0 ? Math.min(1, backfill.rowsDone / backfill.rowsTotal) : 0;
-  const waiting = Math.max(0, 1 - (status.outboxRows + status.quarantined) / Math.max(backfill.rowsTotal, 1));
-  const progress: TableProgress = {
+  return {
     cutover,
     stage: status.mirror?.stage ?? 'disabled',
     direction: status.armed,
@@ -63,55 +52,8 @@ export function outlookOf(cutover: string, status: TableStatus, nowMs: number): 
     divergences: verification?.divergences ?? null,
     score: verification?.score ?? null,
     verifiedAtMs: verification?.atMs ?? null,
-    syncPercent: 100 * copied * waiting * (verification?.score ?? 1),
   };
-  const alerts = status.armed === 'none' ? [] : alertsOf(progress, nowMs);
-  return { progress, alerts, verdict: verdictOf(progress, alerts) };
 }
-
-const tooManyDiffer = ({ divergences, rowsCompared }: TableProgress) =>
-  divergences !== null && 100 * divergences > 5 * Math.max(rowsCompared ?? 0, 1);
-
-function alertsOf(p: TableProgress, nowMs: number): HealthAlert[] {
-  const fires: readonly (readonly [boolean, string, string, string])[] = [
-    [tooManyDiffer(p), 'divergence', `${p.divergences}`, '5 %'],
-    [p.lagSeconds > 300, 'lag', `${p.lagSeconds} s`, '300 s'],
-    [p.quarantined > 0, 'quarantine', `${p.quarantined} keys`, '0 keys'],
-    [
-      p.backfill === 'done' && (p.verifiedAtMs === null || nowMs - p.verifiedAtMs > DAY_MS),
-      'stale verification',
-      'never',
-      '24 h',
-    ],
-    [p.backfill === 'done' && p.syncPercent < 90, 'sync', `${p.syncPercent} %`, '90 %'],
-  ];
-  return fires
-    .filter(([is]) => is)
-    .map(([, alert, value, threshold]) => ({ alert, value, threshold, remedy: 'Look at it.' }));
-}
-
-function verdictOf(p: TableProgress, alerts: readonly HealthAlert[]): TableVerdict {
-  const bad =
-    p.direction === 'none'
-      ? []
-      : reasonsOf([
-          [p.score !== null && p.score < 0.99, 'too few rows agree'],
-          [tooManyDiffer(p), 'rows differ'],
-        ]);
-  if (bad.length > 0) return { verdict: 'ROLLBACK_RECOMMENDED', reasons: bad };
-  const reasons = reasonsOf([
-    [p.direction === 'none', 'nothing keeps the tables equal now'],
-    [p.backfill !== 'done', `the copy is at ${p.backfillPercent} %`],
-    [p.verifiedAtMs === null, 'no complete verification since it was started'],
-    [(p.divergences ?? 0) > 0, 'rows differ; none may'],
-    [p.lagSeconds > 30, 'the oldest change waits too long'],
-    [p.quarantined > 0, `${p.quarantined} keys are in quarantine`],
-    [alerts.some(({ alert }) => alert === 'sync'), 'sync'],
-  ]);
-  return { verdict: reasons.length === 0 ? 'READY_FOR_CUTOVER' : 'MONITORING_REQUIRED', reasons };
-}
-
-const reasonsOf = (found: readonly (readonly [boolean, string])[]) => found.filter(([is]) => is).map(([, why]) => why);
 
 type Both = {
   authoritative: ReadonlyMap<number, string>;
