@@ -7,7 +7,7 @@ import type postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PgConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { describeTable } from '../../../lib/adapters/postgres/drafting/describe.ts';
-import { type Draft, draftTable } from '../../../lib/adapters/postgres/drafting/drafting.ts';
+import { draftTable } from '../../../lib/adapters/postgres/drafting/drafting.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { ddlFile } from '../../../lib/cli/init/files.ts';
