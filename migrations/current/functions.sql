@@ -1558,9 +1558,8 @@ BEGIN
   EXECUTE p_judged INTO v_seen USING p_from, p_to, p_part;
   RETURN v_seen;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-  -- Messages of class 22 quote the value; a reason must not show what is in a row.
   GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_why = MESSAGE_TEXT;
-  v_why := format('SQLSTATE %s, %s', v_state, regexp_replace(v_why, ': ".*"', ''));
+  v_why := format('SQLSTATE %s, %s', v_state, crossfade.without_values(v_state, v_why));
   BEGIN
     EXECUTE coalesce(p_crossed, 'SELECT $1, $2, $3') USING p_from, p_to, p_part;
   EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
@@ -1921,9 +1920,8 @@ CREATE OR REPLACE FUNCTION crossfade.quarantine_key(p_cutover text, p_key text, 
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  -- Messages of class 22 quote the value; a reason must not show what is in a row.
   INSERT INTO crossfade.quarantine AS q (cutover, key, key_hash, sqlstate, reason, attempts, deleted)
-  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_sqlstate, regexp_replace(p_message, ': ".*"', ''), p_attempts, p_deleted)
+  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_sqlstate, crossfade.without_values(p_sqlstate, p_message), p_attempts, p_deleted)
   ON CONFLICT (cutover, key_hash) DO UPDATE SET sqlstate = EXCLUDED.sqlstate, reason = EXCLUDED.reason,
     attempts = q.attempts + 1, deleted = q.deleted OR EXCLUDED.deleted, last_seen = clock_timestamp();
 $function$;
@@ -1999,7 +1997,7 @@ CREATE OR REPLACE FUNCTION crossfade.record_inline_failure(p_cutover text, p_key
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   INSERT INTO crossfade.inline_failure AS f (cutover, key, key_hash, sqlstate, reason)
-  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_sqlstate, regexp_replace(p_message, ': ".*"', ''))
+  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_sqlstate, crossfade.without_values(p_sqlstate, p_message))
   ON CONFLICT (cutover, key_hash) DO UPDATE SET sqlstate = EXCLUDED.sqlstate, reason = EXCLUDED.reason, times = f.times + 1, last_seen = clock_timestamp()
 $function$;
 
@@ -2169,7 +2167,7 @@ BEGIN
   END;
   EXECUTE format('DROP TABLE %s', v_name);
   RETURN jsonb_build_object('rows', coalesce(v_rows, 0), 'tookMs', v_took,
-    'why', 'a row of the sample does not fit: SQLSTATE ' || v_state || ', ' || regexp_replace(v_why, ': ".*"', ''));
+    'why', 'a row of the sample does not fit: SQLSTATE ' || v_state || ', ' || crossfade.without_values(v_state, v_why));
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.resolved(p_query text, p_path text, p_tables oid[])
@@ -3271,7 +3269,7 @@ BEGIN
   BEGIN
     EXECUTE format('SELECT %s()', v_name) INTO v_seen;
   EXCEPTION WHEN undefined_table OR undefined_column OR data_exception THEN
-    errors := ARRAY[format('the tables cannot be compared: %s [%s]', regexp_replace(SQLERRM, ': ".*"', ''), SQLSTATE)];
+    errors := ARRAY[format('the tables cannot be compared: %s [%s]', crossfade.without_values(SQLSTATE, SQLERRM), SQLSTATE)];
     RETURN NEXT;
     RETURN;
   END;
@@ -3483,6 +3481,20 @@ CREATE OR REPLACE FUNCTION crossfade.with_partitions(p_table oid)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   SELECT p_table UNION SELECT p.relid FROM pg_partition_tree(p_table) p ORDER BY 1
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.without_values(p_sqlstate text, p_message text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(m.ours, '') || CASE
+    WHEN p_sqlstate ~ '^22' THEN regexp_replace(regexp_replace(m.theirs, '[[:space:]]?[:：][[:space:]]?["»«„“”「『].*["»«“”」』]', ''), '["»«„“”「『].*["»«“”」』]', '"…"')
+    WHEN p_sqlstate = 'P0001' THEN 'code that runs when a row is written raised an exception'
+    ELSE m.theirs
+  END
+  FROM (SELECT o.ours, substr(p_message, 1 + coalesce(length(o.ours), 0)) AS theirs FROM (SELECT substring(p_message FROM '^column .*? was not computed: ') AS ours) o) m
 $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.written_code(p_primary oid, p_shadow oid)

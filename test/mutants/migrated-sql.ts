@@ -125,9 +125,9 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'quarantine_key',
-    tests: ['raising', 'unfit', 'converge', 'long-keys'],
+    tests: ['raising', 'unfit', 'converge', 'long-keys', 'reasons'],
     mutants: [
-      ['a reason shows the value', "regexp_replace(p_message, ': \".*\"', '')", 'p_message'],
+      ['a reason shows the value', 'crossfade.without_values(p_sqlstate, p_message)', 'p_message'],
       ['a key in quarantine forgets its reset', 'deleted = q.deleted OR EXCLUDED.deleted', 'deleted = false'],
       ['a key in quarantine counts no tries', 'attempts = q.attempts + 1', 'attempts = q.attempts'],
     ],

@@ -222,7 +222,7 @@ describe('an error', () => {
       failure(insert('twice-secret')),
       failure(insert('bad-secret')),
       failure(insert('loud-secret')),
-      failure(connection.call('SELECT $1::int', ['cast-secret'])),
+      failure(connection.call('SELECT $1::int', ['cast-"secret'])),
       failure(connection.script("INSERT INTO public.person VALUES ('twice-secret')")),
     ]);
     expect(errors.map(sqlstateOf)).toEqual(['23505', '23514', 'P0001', '22P02', '23505']);

@@ -21,7 +21,7 @@ const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
   validate_record_hash* validate_table_consistency* verify_ID* waiting*`),
   // Triggers are among them: they run without this right, and nobody can call them.
   nobody: words(`
-  abandon accept_batch* advance_sequence apply_ID* attached begin_sweep* capture_ID* capture_gap capture_now captures_now catalog_fingerprint
+  abandon accept_batch* advance_sequence apply_ID* attached begin_hand_over begin_sweep* capture_ID* capture_gap capture_now captures_now catalog_fingerprint
   catalog_stamp check_dependents* check_foreign* check_roles* check_server* check_shape* check_size*
   close_table column_by_number columns_stamp columns_stamps columns_used compared_again computed_ID* consistency_ID*
   creators database_oid ddl_rehearsal demand_newer_snapshots dependents drain drop_companion_triggers drop_partition_triggers
@@ -30,12 +30,12 @@ const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
   holding_transactions index_given_back inline_ID* is_ours is_trusted key_hash key_now key_text keys_aside
   keys_to_give_back keys_to_set_aside lock_holders make_capture_again misfit name_list names_lost never_filled
   next_index note_used open_transactions* operator_schemas other_cutovers partition_gap partition_stamps
-  partitions_of pass_number quarantine_key* read_only_guard* record_ID* record_foreign_write*
+  partitions_of pass_number put_off_hand_over quarantine_key* read_only_guard* record_ID* record_foreign_write*
   record_inline_failure* record_shape refuse_change refuse_changed_shape refuse_older refuse_older_snapshot
-  refuse_rounding refuse_shared rehearse_copy resolved rules session_shown set_indexes_aside set_key_aside
+  refuse_rounding refuse_shared refuse_writes rehearse_copy resolved rules session_shown set_indexes_aside set_key_aside
   set_read_only shape_adopted shape_differences shape_now shape_obstacle shapes_now spread_ID* stay_closed swap
   sweep_reason table_dependents table_facts table_named table_shape table_shapes take_over take_staged takes_hints
-  triggers truncated_ID* views watch_shape way_back with_partitions written_code`),
+  triggers truncated_ID* views watch_shape way_back with_partitions without_values written_code`),
 };
 /** Tables, views and sequences of schema `crossfade` by who may read them. But for the owner, nobody may do anything else with them. */
 const RELATIONS: Readonly<Record<string, readonly string[]>> = {

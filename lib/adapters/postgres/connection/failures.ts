@@ -54,8 +54,11 @@ function seenOf(error: unknown, deadlineMs: number): string {
   const message = error instanceof Error ? error.message : '';
   if (field(error, 'routine') === 'exec_stmt_raise' && !isRaisedByUs(error))
     return `${raiser(error)} raised an exception`;
-  return code.startsWith('22') ? message.replace(/"[^"]*"/g, '"…"') : message;
+  return code.startsWith('22') ? message.replace(QUOTED, '"…"') : message;
 }
+
+/** All from the first sign to the last, since a value may hold some itself; the server may speak any language. */
+const QUOTED = /["»«„“”「『].*["»«“”」』]/s;
 
 /** The first line of CONTEXT names the function: `PL/pgSQL function crossfade.x(bigint) line 3 at RAISE`. */
 function isRaisedByUs(error: unknown): boolean {
