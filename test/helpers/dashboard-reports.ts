@@ -403,7 +403,7 @@ export const held: Actor = {
       {
         key: '{"track_id": 3018}',
         sqlstate: '22P02',
-        reason: 'invalid input syntax for type numeric: "n/a"',
+        reason: 'invalid input syntax for type numeric',
         attempts: 8,
       },
     ],
