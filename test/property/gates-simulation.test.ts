@@ -35,7 +35,7 @@ function primaryMinute(random: () => number, minute: number, traffic: Traffic): 
 /** The minute of the stage in which it was rolled back, or null. */
 function run(seed: number, { minutes, primary, shadow, policy }: Scenario): { minute: number; codes: string[] } | null {
   const random = seeded(seed);
-  const windows: MinuteWindow[] = [];
+  let windows: MinuteWindow[] = [];
   let evidence: Evidence | null = null;
   for (let i = -HISTORY; i <= 0; i += 1) windows.push(primaryMinute(random, ENTERED + i, primary));
   for (let i = 1; i <= minutes; i += 1) {
@@ -43,11 +43,12 @@ function run(seed: number, { minutes, primary, shadow, policy }: Scenario): { mi
     const asked = { ...DEFAULT_POLICY, ...policy };
     const nowMs = (ENTERED + i + 1) * MINUTE;
     const { fromMinute } = resume(evidence, STATE, asked, nowMs);
+    windows = windows.filter((window) => window.minute >= fromMinute);
     const judged = evaluateGates({
       state: STATE,
       policy: asked,
       evidence,
-      parts: partsOf(windows.filter((window) => window.minute >= fromMinute)),
+      parts: partsOf(windows),
       table: null,
       flagsDeployed: true,
       nowMs,

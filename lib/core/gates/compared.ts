@@ -149,10 +149,12 @@ export function trafficAfter(
   shadow: SideMinute | null,
   { control, served }: Ground,
 ): readonly Traffic[] {
-  const there = present(primary, control).filter(({ part }) => part.weight > 0);
-  const weight = sum(there, ({ part }) => part.weight);
+  let [weight, n0] = [0, 0];
+  for (const { part, window } of present(primary, control)) {
+    weight += part.weight;
+    if (part.weight > 0) n0 += window.count;
+  }
   if (weight === 0) return before;
-  const n0 = sum(there, ({ window }) => window.count);
   const after = Array.from(
     { length: Math.max(before.length, ...served.map(({ slice }) => slice + 1)) },
     (_, slice) => before[slice] ?? NO_TRAFFIC,
