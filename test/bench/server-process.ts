@@ -21,6 +21,12 @@ export function peakMegabytes(pid: number): number {
   return Number(/VmHWM:\s+(\d+)/.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? Number.NaN) / MB;
 }
 
+/** The most memory that one process of a server has now for itself; its children are its sessions. */
+export function largestChildMegabytes(pid: number): number {
+  const children = (read(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter(Boolean).map(Number);
+  return Math.max(...children.map(ownMegabytes).filter((megabytes) => !Number.isNaN(megabytes)));
+}
+
 let ticks: number | undefined;
 function ticksPerSecond(): number {
   ticks ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
