@@ -12,7 +12,7 @@ export function processorSeconds(pid: number): number {
 }
 
 /** Memory that a process shares with nobody; NaN when unknown. */
-export function ownMegabytes(pid: number): number {
+function ownMegabytes(pid: number): number {
   return Number(/RssAnon:\s+(\d+)/.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? Number.NaN) / MB;
 }
 
