@@ -38,11 +38,12 @@ module.exports.PARAMETERS = {
   },
   connections: {
     pattern: '^\\{.+\\}$',
-    example: '{"new": "postgres://crossfade_shadow@new.example.com:5432/app"}',
+    example:
+      '{"new": {"url": "postgres://crossfade_shadow@new.example.com:5432/app", "securityGroupId": "sg-0f9e8d7c", "resourceId": "cluster-NEWABCDEF"}}',
     default: '',
     env: 'CROSSFADE_CONNECTIONS',
     meaning:
-      'further databases by the name that `shadow.connection` uses, as JSON: `{"new": "postgres://ROLE@HOST:5432/DATABASE"}` of the owner of the shadow there',
+      'further databases by the name that `shadow.connection` uses, as JSON: `{"new": {"url": "postgres://ROLE@HOST:5432/DATABASE", "securityGroupId": "sg-…", "resourceId": "db-…"}}`, with the owner of the shadow as the role and no password. An address alone stands for a database whose network you open yourself',
   },
   databaseResourceId: {
     pattern: '^((db|cluster)-[A-Z0-9]{8,40}|prx-[A-Za-z0-9]{8,40})$',

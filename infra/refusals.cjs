@@ -4,6 +4,7 @@
  * infra/settings.cjs for what the framework was given. Nothing is looked up over the network.
  */
 
+const { connectionFaults } = require('./connections.cjs');
 const { PARAMETERS } = require('./parameters.cjs');
 const { APPCONFIG_LAYERS, partitionOf, WITHOUT_FUNCTION_URLS } = require('./regions.cjs');
 
@@ -191,16 +192,13 @@ function loginProblems(name, user, values, region) {
 }
 
 function connectionProblems(text) {
-  const address = new RegExp(PARAMETERS.databaseUrl.pattern);
   const wrong = (why) => [
     `connections is '${short(text)}', and ${why}: ${PARAMETERS.connections.meaning}. Example: ${PARAMETERS.connections.example}`,
   ];
   const given = parsed(text);
   if (given === null || typeof given !== 'object' || Array.isArray(given))
     return wrong('it is no JSON of names and addresses');
-  return Object.entries(given).flatMap(([name, url]) =>
-    address.test(url) ? [] : wrong(`'${name}' is no postgres://ROLE@HOST:5432/DATABASE without a password`),
-  );
+  return connectionFaults(given).flatMap((fault) => wrong(fault));
 }
 
 function tagProblems(text) {

@@ -16,6 +16,7 @@ const { existsSync, readFileSync } = require('node:fs');
 const { tmpdir, userInfo } = require('node:os');
 const { join } = require('node:path');
 const { accessOf, refuseTooLarge } = require('./access.cjs');
+const { connectionsOf } = require('./connections.cjs');
 const { PARAMETERS } = require('./parameters.cjs');
 const { listed, problemsOf, wholeOf } = require('./refusals.cjs');
 const { APPCONFIG_LAYERS, WITHOUT_BUDGETS, WITHOUT_FUNCTION_URLS } = require('./regions.cjs');
@@ -49,6 +50,9 @@ function localSettings() {
   const environment = overridden({ ...localEnvironment(ports), ...written?.environment });
   return {
     ...wholeOf({ ownerDatabaseUrl: environment.CROSSFADE_OWNER_DATABASE_URL }),
+    // Every function has the environment of this machine.
+    moversOwnerUrl: environment.CROSSFADE_OWNER_DATABASE_URL,
+    connectionResources: { Resources: {} },
     region: 'eu-central-1',
     protectTables: false,
     tags: tagsOf(wholeOf({})),
@@ -206,8 +210,11 @@ function refuseProblems(given, at) {
 
 function awsSettings(stage, region, values) {
   const access = accessOf(values);
+  const { addresses, moversOwnerUrl, resources: connectionResources } = connectionsOf(values);
   const settings = {
     ...values,
+    moversOwnerUrl,
+    connectionResources,
     region,
     protectTables: values.protectTables === 'true',
     tags: tagsOf(values),
@@ -228,7 +235,7 @@ function awsSettings(stage, region, values) {
       CROSSFADE_APPCONFIG_STRATEGY: { Ref: 'FlagsStrategy' },
       CROSSFADE_DATABASE_URL: values.databaseUrl,
       CROSSFADE_DATABASE_CA: values.databaseCa,
-      CROSSFADE_CONNECTIONS: values.connections,
+      CROSSFADE_CONNECTIONS: addresses,
       ...access.environment,
       CROSSFADE_LOG_LEVEL: values.logLevel,
       CROSSFADE_METRICS_RETENTION_DAYS: values.metricsRetentionDays,

@@ -1,7 +1,7 @@
 /**
  * What a step takes of memory must not grow with the table. The flows of the functions copy a table, converge a tenth of it
- * and verify it; printed is the memory of this process after the first step and at its highest, as the system counted it, and that of its
- * sessions in Postgres.
+ * and verify it; printed is the memory of this process after the first step and at its highest, as the system counted it, and that of
+ * the processes of Postgres.
  *
  *   npm run bench memory                                  1,000,000 rows
  *   npm run bench memory partitions                       into a shadow of twelve partitions
@@ -27,7 +27,7 @@ import { converge, stateNow } from '../../lib/flows/rows/converge.ts';
 import { verifyAll } from '../../lib/flows/rows/verify.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import type { TableCutover } from '../../lib/ports/tables.ts';
-import { ownMegabytes, peakMegabytes } from './server-process.ts';
+import { largestChildMegabytes, peakMegabytes } from './server-process.ts';
 import { printTable } from './table.ts';
 
 const ROWS = Number(process.env.CROSSFADE_BENCH_ROWS ?? 1_000_000);
@@ -81,14 +81,10 @@ try {
     readPpm: 0,
     salt: 'memory',
   });
-  const sessions: number[] = [];
-  for (const one of REMOTE ? [connection, shadow.connection] : [connection])
-    sessions.push((await one.call<{ pid: number }>('SELECT pg_backend_pid() AS pid'))[0]!.pid);
-
   const peak = { first: 0, session: 0 };
   const look = () => {
     peak.first ||= process.memoryUsage.rss() / MB;
-    peak.session = Math.max(peak.session, ...sessions.map(ownMegabytes));
+    peak.session = Math.max(peak.session, largestChildMegabytes(server.pid), largestChildMegabytes(other.pid));
   };
   const watched = <Port extends object>(port: Port): Port =>
     new Proxy(port, {
@@ -144,7 +140,7 @@ try {
     { what: 'first verification', value: rates[2]!, unit: 'rows/s' },
     { what: 'memory after the first step', value: peak.first, unit: 'MB' },
     { what: 'highest memory', value: highest, unit: 'MB', ratioTo: 'memory after the first step' },
-    { what: 'highest of a session in Postgres', value: peak.session, unit: 'MB' },
+    { what: 'highest of a process of Postgres', value: peak.session, unit: 'MB' },
   ]);
   if (!(highest <= LIMIT_MB)) process.exitCode = 1;
   for (const one of [sql!, there!]) await one.end();

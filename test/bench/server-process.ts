@@ -12,13 +12,19 @@ export function processorSeconds(pid: number): number {
 }
 
 /** Memory that a process shares with nobody; NaN when unknown. */
-export function ownMegabytes(pid: number): number {
+function ownMegabytes(pid: number): number {
   return Number(/RssAnon:\s+(\d+)/.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? Number.NaN) / MB;
 }
 
 /** The most that a process has ever had in memory, shared pages included; NaN when unknown. */
 export function peakMegabytes(pid: number): number {
   return Number(/VmHWM:\s+(\d+)/.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? Number.NaN) / MB;
+}
+
+/** The most memory that one process of a server has now for itself; its children are its sessions. */
+export function largestChildMegabytes(pid: number): number {
+  const children = (read(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter(Boolean).map(Number);
+  return Math.max(...children.map(ownMegabytes).filter((megabytes) => !Number.isNaN(megabytes)));
 }
 
 let ticks: number | undefined;

@@ -55,7 +55,14 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   dynamodbPrefixListId: 'pl-0a1b2c3d',
 };
 
-/** A stage where types are unknown, without an issuer of tokens, traced, with what an organisation asks for, the second in its VPC, released by CodeDeploy, from another's bucket: for `package`. */
+/** A further database, whose port is its own. */
+export const CONNECTION = {
+  url: 'postgres://app_owner@new.example.com:5433/app',
+  securityGroupId: 'sg-0f9e8d7c',
+  resourceId: 'cluster-NEWABCDEFG',
+};
+
+/** A stage where types are unknown, without an issuer of tokens, traced, with what an organisation asks for, the second in its VPC, released by CodeDeploy, from another's bucket, with a second database: for `package`. */
 export const ZURICH_STAGE = (() => {
   const { jwtIssuer: _, jwtAudience: __, jwks: ___, ...withoutIssuer } = PARAMETERS;
   const asked = {
@@ -68,7 +75,13 @@ export const ZURICH_STAGE = (() => {
   };
   return [
     'zurich',
-    { ...withoutIssuer, ...asked, canary: 'LambdaCanary10Percent5Minutes', packageBucket: 'acme-packages' },
+    {
+      ...withoutIssuer,
+      ...asked,
+      canary: 'LambdaCanary10Percent5Minutes',
+      packageBucket: 'acme-packages',
+      connections: JSON.stringify({ new_one: CONNECTION }),
+    },
     'eu-central-2',
   ] as const;
 })();

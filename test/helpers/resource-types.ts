@@ -84,6 +84,11 @@ export const KINDS: Readonly<Record<string, readonly [arn: string, ...actions: s
     'ec2:AuthorizeSecurityGroupEgress',
     'ec2:DeleteSecurityGroup',
   ],
+  'AWS::EC2::SecurityGroupEgress': [
+    regional('ec2', 'security-group/sg-1'),
+    'ec2:AuthorizeSecurityGroupEgress',
+    'ec2:RevokeSecurityGroupEgress',
+  ],
   'AWS::EC2::SecurityGroupIngress': [
     regional('ec2', 'security-group/sg-1'),
     'ec2:AuthorizeSecurityGroupIngress',

@@ -167,6 +167,34 @@ describe.skipIf(inject('servers') === null)('a shadow in another cluster', () =>
     expect(await two.shadow.sql.unsafe(left)).toHaveLength(0);
   });
 
+  it('gets columns of every name, more than a function takes arguments, and XML with its declaration', async () => {
+    const names = [
+      'r',
+      'i',
+      'j',
+      'image',
+      'batch',
+      'v_images',
+      'v_free',
+      ...Array.from({ length: 95 }, (_, n) => `c${n}`),
+    ];
+    const columns = `page xml, ${names.map((name) => `${name} integer`).join(', ')}`;
+    await write(
+      `CREATE TABLE wide (id integer PRIMARY KEY, ${columns}); INSERT INTO wide (id, page, r, c94) VALUES (1, '<?xml version="1.0"?><a/>', 1, 1)`,
+    );
+    await two.shadow.owner.unsafe(`CREATE TABLE wide (id bigint PRIMARY KEY, ${columns})`);
+    const table = { primary: 'public.wide', shadow: 'public.wide', connection: 'new' };
+    const wide = remotePlane(two, { id: 'wide', validation: 'strict', table });
+    await wide.start();
+    await wide.copy(1);
+    await write(`INSERT INTO wide SELECT 2, page, 2, 3, 4, 5, 6, 7, 8 FROM wide; UPDATE wide SET r = 9 WHERE id = 1`);
+    await wide.settle(1);
+    expect(await wide.verify('wide', 1, 1)).toMatchObject({ result: { rowsCompared: 2, divergences: 0 } });
+    const query = `SELECT id::bigint, page::text, ${names.join(', ')} FROM wide`;
+    expect(await rowsApart(two, query, query)).toEqual(NONE);
+    await wide.close();
+  });
+
   it('is found by the name of its connection, and a name without an address is refused', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'crossfade-remote-'));
     const file = join(directory, 'cutovers.json');

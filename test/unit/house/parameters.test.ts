@@ -183,6 +183,22 @@ describe('parameters that contradict each other', () => {
       /^permissionsBoundary is of aws-cn/,
     ],
     ['connections that are no addresses', { connections: '{"new":"db"}' }, /^connections is .*'new' is no postgres/],
+    ['a connection without a role', { connections: '{"new":"postgres://host/app"}' }, /'new' is no postgres/],
+    [
+      'the name of a connection',
+      { connections: '{"new-one":"postgres://a@host/app"}' },
+      /'new-one' is no name in lower/,
+    ],
+    [
+      'the group of a connection',
+      { connections: '{"new":{"url":"postgres://a@host/app","securityGroupId":"new"}}' },
+      /'new' has the securityGroupId 'new', and one looks like sg-/,
+    ],
+    [
+      'what a connection has not',
+      { connections: '{"new":{"url":"postgres://a@host/app","group":"sg-0a1b2c3d"}}' },
+      /'new' has a group: known are url, securityGroupId, resourceId/,
+    ],
   ])('%s', (_name, over, says) => {
     expect(problems(over)).toEqual([expect.stringMatching(says)]);
   });

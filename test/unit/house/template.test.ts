@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import REQUESTS from '../../../infra/requests.json' with { type: 'json' };
 import {
+  CONNECTION,
   FUNCTIONS,
   PARAMETERS,
   type Packaged,
@@ -13,7 +14,7 @@ import {
 } from '../../helpers/packaged-template.ts';
 import { endpointsOf, type Network, placesOf, unreached } from '../../helpers/reachability.ts';
 import { ABSENT, KINDS } from '../../helpers/resource-types.ts';
-import { deployedOf, functionOf } from '../../helpers/template-access.ts';
+import { at, deployedOf, functionOf } from '../../helpers/template-access.ts';
 import { ACCESS_RULES, unsignedRoutes } from '../../helpers/template-rules-access.ts';
 import { CANARY_RULES } from '../../helpers/template-rules-canary.ts';
 import { PLATFORM_RULES } from '../../helpers/template-rules-platform.ts';
@@ -154,6 +155,56 @@ describe('stages', () => {
   });
 });
 
+describe('a second database', () => {
+  const MOVERS = ['shadow-writer', 'backfill', 'verify'];
+  const ASKING = ['control', 'dashboard', 'tick', 'relay', ...MOVERS];
+  const variable = (it: Packaged, name: string, of: string) =>
+    (functionOf(it, name).Environment as { Variables: Record<string, string> }).Variables[of];
+  const roles = (names: readonly string[]) => names.map((name) => functionOf(zurich, name).Role);
+  const policy = (id: string) => {
+    const { Roles, PolicyDocument } = zurich.resources[id]!.Properties as Record<string, never>;
+    const role = ({ Ref }: { Ref: string }) => ({ 'Fn::GetAtt': [Ref, 'Arn'] });
+    return { roles: (Roles as unknown as { Ref: string }[]).map(role), statements: at(PolicyDocument, 'Statement') };
+  };
+  const user = (ending: string) => [
+    expect.objectContaining({
+      Action: ['rds-db:connect'],
+      Resource: [{ 'Fn::Sub': expect.stringMatching(`:rds-db:[^*]*:dbuser:${ending}$`) }],
+    }),
+  ];
+
+  it('is reached by its port from the functions, which may log in there as its owner', () => {
+    const functions = { 'Fn::GetAtt': ['FunctionSecurityGroup', 'GroupId'] };
+    const port = { IpProtocol: 'tcp', FromPort: 5433, ToPort: 5433 };
+    const way = (end: string) => zurich.resources[`ConnectionNewUone${end}`]!.Properties;
+    expect(way('Egress')).toMatchObject({
+      GroupId: functions,
+      DestinationSecurityGroupId: CONNECTION.securityGroupId,
+      ...port,
+    });
+    expect(way('Ingress')).toMatchObject({
+      GroupId: CONNECTION.securityGroupId,
+      SourceSecurityGroupId: functions,
+      ...port,
+    });
+    expect(policy('ConnectionUsers')).toEqual({
+      roles: roles(ASKING),
+      statements: user(`${CONNECTION.resourceId}/app_owner`),
+    });
+    expect(variable(zurich, 'relay', 'CROSSFADE_CONNECTIONS')).toBe(JSON.stringify({ new_one: CONNECTION.url }));
+  });
+
+  it('has the functions that move rows read them as the owner of the primary, and nothing of it is there without', () => {
+    expect(policy('MoversOwner')).toEqual({ roles: roles(MOVERS), statements: user('db-ABCDEFGH/crossfade_owner') });
+    for (const name of MOVERS) {
+      expect(variable(zurich, name, 'CROSSFADE_OWNER_DATABASE_URL')).toBe(PARAMETERS.ownerDatabaseUrl);
+      expect(variable(deployed, name, 'CROSSFADE_OWNER_DATABASE_URL')).toBe('');
+    }
+    expect(Object.keys(deployed.resources).filter((id) => /^(Connection[^s]|Movers)/.test(id))).toEqual([]);
+    expect(variable(deployed, 'tick', 'CROSSFADE_CONNECTIONS')).toBe('');
+  });
+});
+
 describe('reachability', () => {
   const NOTHING: Network = { nat: false, endpoints: [], dynamodbGateway: false };
   /** What is carried and not used there, and what needs a way out that only somebody who wants it makes. */
@@ -216,6 +267,31 @@ describe('settings', () => {
     await expect(resolved({}, 'local').finally(() => (process.argv = words))).rejects.toThrow(
       "Stage 'local' runs on this machine only",
     );
+  });
+
+  describe('of further databases', () => {
+    const withConnections = (connections: unknown) =>
+      resolved({ ...PARAMETERS, connections: JSON.stringify(connections) });
+    const types = async (connections: unknown) =>
+      Object.values((await withConnections(connections)).connectionResources.Resources).map(
+        (one) => (one as { Type: string }).Type,
+      );
+
+    it('open each way once, none by hand, and none that is open', async () => {
+      const first = {
+        ...CONNECTION,
+        url: CONNECTION.url.replace('5433', '5432'),
+        securityGroupId: PARAMETERS.databaseSecurityGroupId,
+      };
+      expect(await types({ a: CONNECTION, b: CONNECTION })).toEqual([
+        'AWS::EC2::SecurityGroupEgress',
+        'AWS::EC2::SecurityGroupIngress',
+        'AWS::IAM::Policy',
+        'AWS::IAM::Policy',
+      ]);
+      expect(await types({ a: first })).toEqual(['AWS::IAM::Policy', 'AWS::IAM::Policy']);
+      expect(await types({ a: CONNECTION.url })).toEqual(['AWS::IAM::Policy']);
+    });
   });
 
   it('reserves nothing where the parameter is 0', async () => {

@@ -4,7 +4,7 @@
  */
 
 import type { Mapping } from '../mapping.ts';
-import { type ColumnShape, quoteName } from '../shape.ts';
+import { baseType, type ColumnShape, quoteName } from '../shape.ts';
 
 type Keyed = { mapping: Pick<Mapping, 'key'> };
 /** SQL of one column of a key, which the outbox calls `k1` and so on. */
@@ -13,15 +13,21 @@ type Part = (name: string, index: number) => string;
 const named = ({ operators }: ColumnShape, operator: string) =>
   operators ? `OPERATOR(${quoteName(operators)}.${operator})` : operator;
 
+/** Operators of enums, ranges and multiranges are those of any such type, and take no domain over one. */
+const operand = (column: ColumnShape, value: string) =>
+  /^[erm]$/.test(column.kind ?? '') ? `(${value})::${baseType(column)}` : value;
+
 /** `left = right` of a column, whatever its type. */
 export const equalColumn = (column: ColumnShape, left: string, right: string): string =>
-  `${left} ${named(column, '=')} ${right}`;
+  `${operand(column, left)} ${named(column, '=')} ${operand(column, right)}`;
 
 /** `left1 = right1 AND …`, over the columns of the key. */
 export function equalKeys({ mapping }: Keyed, left: Part, right: Part): string {
-  const equal = mapping.key.map(({ source }, i) => {
+  const equal = mapping.key.map(({ source, target }, i) => {
     const k = `k${i + 1}`;
-    return equalColumn(source, left(k, i), right(k, i));
+    const [one, other] = [left(k, i), right(k, i)];
+    // Of two types each may be meant: the shadow's where rows of it are found by its key.
+    return source.type === target.type ? equalColumn(source, one, other) : `${one} ${named(source, '=')} ${other}`;
   });
   return equal.join(' AND ');
 }
@@ -40,7 +46,11 @@ export const sameKey = (keyed: Keyed, left: string, right: string): string =>
  */
 export function orderedKeys({ mapping }: Keyed, left: Part, operator: '<' | '<=' | '>' | '>=', right: Part): string {
   const columns = mapping.key.map(({ source }) => source);
-  const each = (part: Part) => columns.map((_, i) => part(`k${i + 1}`, i));
+  const each = (part: Part) =>
+    mapping.key.map(({ source, target }, i) => {
+      const value = part(`k${i + 1}`, i);
+      return source.type === target.type ? operand(source, value) : value;
+    });
   const [lefts, rights] = [each(left), each(right)];
   const [first] = columns as [ColumnShape];
   if (columns.every(({ operators }) => (operators ?? null) === (first.operators ?? null)))

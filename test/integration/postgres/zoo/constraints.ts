@@ -97,6 +97,25 @@ export const CONSTRAINTS: readonly Animal[] = [
     after: [['SELECT count(DISTINCT id)::int AS n FROM t', [{ n: 3 }]]],
   },
   {
+    what: 'a key of domains over an enum, a range and a multirange',
+    ddl: `CREATE TYPE size AS ENUM ('small', 'big'); CREATE DOMAIN measure AS size; CREATE DOMAIN span AS int4range; CREATE DOMAIN spans AS int4multirange;
+      CREATE TABLE t (a measure, b span, c spans, v text, PRIMARY KEY (a, b, c)); CREATE TABLE t_v2 (a measure, b span, c spans, v text, PRIMARY KEY (b, a, c)); INSERT INTO t VALUES ('big', '[1,3)', '{[1,3)}', 'x'), ('small', '[1,3)', '{}', 'y')`,
+    between: [
+      "INSERT INTO t VALUES ('small', '[5,6)', '{[9,10)}', 'z')",
+      "UPDATE t SET b = '[2,4)', a = 'small' WHERE v = 'x'",
+      "DELETE FROM t WHERE v = 'y'",
+    ],
+    after: [
+      [
+        'SELECT a::text, b::text FROM t ORDER BY v',
+        [
+          { a: 'small', b: '[2,4)' },
+          { a: 'small', b: '[5,6)' },
+        ],
+      ],
+    ],
+  },
+  {
     what: 'a unique index with a condition, over an expression',
     ddl: `CREATE TABLE t (id integer PRIMARY KEY, mail text, gone boolean DEFAULT false); CREATE UNIQUE INDEX t_mail ON t (lower(mail)) WHERE NOT gone;
       CREATE TABLE t_v2 (id bigint PRIMARY KEY, mail text, gone boolean DEFAULT false); CREATE UNIQUE INDEX t_v2_mail ON t_v2 (lower(mail)) WHERE NOT gone;
