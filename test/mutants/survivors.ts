@@ -12,5 +12,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   [`${inConform(NO_FIGURES)} #2`]: ANY_VERDICT,
   [`functions/middleware.ts: always true in ${JSON.stringify('...(reply.rest ? { rest: reply.rest } : {}),')}`]:
     'a rest that is undefined is read as none by whoever asks for it',
+  [`outbox.ts: one more in ${JSON.stringify(`IF v_mark[\${SEEN_ID}] > 0 AND pg_snapshot_xmin(pg_current_snapshot())::text::big`)}`]:
+    'the id of a transaction is 3 or more, and 0 stands for none',
   ...Object.fromEntries(FIGURES.map((name) => [inConform(`${name}: 0,`), ANY_VERDICT])),
 };
