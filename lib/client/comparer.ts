@@ -18,7 +18,7 @@ import {
   succeeds,
   within,
 } from './cutover-run.ts';
-import { differs, FAILURE, isWhole, type Judge, type Look, patternsOf } from './judgement.ts';
+import { differs, FAILURE, isWhole, type Look, patternsOf } from './judgement.ts';
 import { type MismatchGroup, type MismatchKind, mismatchGroups, redactPath } from './mismatch-groups.ts';
 import { type NoiseFloor, noiseFloor } from './noise-floor.ts';
 import type { ComparedPair, FailedAlone } from './recorder.ts';
@@ -74,10 +74,7 @@ export function createComparer(parts: ComparerParts): Comparer {
 
   async function compareNow<T>(the: Case<T>, bench: Bench): Promise<void> {
     const { run, served } = the;
-    const { alone } = the.judge;
-    // What `equals` judges are two sides: there is nothing to learn of one.
-    if (alone && parts.random() < (the.noise ?? (bench.noise.isWanted() ? WANTED_NOISE : 0)))
-      return learn(the, alone, bench.noise);
+    if (parts.random() < (the.noise ?? (bench.noise.isWanted() ? WANTED_NOISE : 0))) return learn(the, bench.noise);
     const side = otherOf(served.side);
     const other = await the.ask(side);
     const late = other === 'late';
@@ -183,11 +180,8 @@ async function judged<T>(the: Case<T>, other: Look, { noise, budget }: Bench): P
 type Pair = readonly [Look, Look];
 
 /** The primary against itself: what differs is noise. A third answer says which of both was the odd one. */
-async function learn<T>(
-  { served, look, ask }: Case<T>,
-  alone: NonNullable<Judge['alone']>,
-  noise: NoiseFloor,
-): Promise<void> {
+async function learn<T>({ served, judge, look, ask }: Case<T>, noise: NoiseFloor): Promise<void> {
+  const alone = judge.alone!;
   const first = served.side === 'primary' ? await look() : lookOf(await ask('primary'));
   const second = lookOf(await ask('primary'));
   if (first === 'late' || second === 'late') return;
