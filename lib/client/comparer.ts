@@ -180,8 +180,8 @@ async function judged<T>(the: Case<T>, other: Look, { noise, budget }: Bench): P
 type Pair = readonly [Look, Look];
 
 /** The primary against itself: what differs is noise. A third answer says which of both was the odd one. */
-async function learn<T>({ served, judge: { alone }, look, ask }: Case<T>, noise: NoiseFloor): Promise<void> {
-  if (!alone) return;
+async function learn<T>({ served, judge, look, ask }: Case<T>, noise: NoiseFloor): Promise<void> {
+  const alone = judge.alone!;
   const first = served.side === 'primary' ? await look() : lookOf(await ask('primary'));
   const second = lookOf(await ask('primary'));
   if (first === 'late' || second === 'late') return;

@@ -55,11 +55,13 @@ export function caseOf<T>(parts: CaseParts, run: CutoverRun<T>, served: Served<T
     return { settled, latencyMs, look: await lookAt(settled, how, over.signal) };
   }
 
+  const judge = judgeOf(run, how, now, budget.spend);
   return {
     run,
     served,
-    judge: judgeOf(run, how, now, budget.spend),
-    noise: how.noise,
+    judge,
+    // What `equals` judges are two sides: there is nothing to learn of one.
+    noise: judge.alone ? how.noise : 0,
     look: () => within(deadlineMs, lookAt(first, how, over.signal), 'late' as const),
     async ask(side) {
       const call = served.call.other(side, true);

@@ -105,7 +105,8 @@ async function chaos(kills: number, crashAt: readonly number[], over: () => Prom
       await outage;
       outage = crash();
     }
-    await pause(150 + random() * 250);
+    // Those beyond what is wanted come ever more rarely: a busy machine needs the time for what is not over yet.
+    await pause((150 + random() * 250) * Math.max(1, done / kills));
     const alive = fleet.hosts.filter(({ figures }) => figures.answers > (answersAtKill.get(figures) ?? -1));
     if (alive.length > 0) await killInCall(alive[Math.floor(random() * alive.length)]!);
   }

@@ -245,6 +245,19 @@ describe('a second look', () => {
     expect(await settled(client)).toMatchObject({ compared: 4, mismatched: 2 });
   });
 
+  it('is not had of the primary alone where `equals` judges both sides', async () => {
+    const { client } = await benchOf();
+    let asked = 0;
+    const primary = () => {
+      asked += 1;
+      return 1;
+    };
+    const compare = { equals: (a: unknown, b: unknown) => a === b, noise: 1 };
+    await client.runCutover<unknown>({ ...READ, primary, shadow: () => 1, compare });
+    expect(await settled(client)).toMatchObject({ compared: 1, mismatched: 0, unseen: [] });
+    expect(asked).toBe(1);
+  });
+
   it('that takes too long decides nothing, and a pair of which one failed stays counted', async () => {
     const { client, window } = await benchOf();
     let n = 0;
