@@ -38,7 +38,7 @@ export async function run(argv: readonly string[], given: Partial<Io> = {}): Pro
     await program.parseAsync(argv, { from: 'user' });
     return exit;
   } catch (error) {
-    // Help that nobody asked for is what is shown where there is no such command, or none.
+    // Without a command, or with one that there is not, help is shown in place of an error.
     if (error instanceof CommanderError && isHelp(error)) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (error instanceof CommanderError) attempted = namedCommand(program, argv);
     const failure = failureOf(error, attempted, cutover, advise);
