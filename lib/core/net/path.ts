@@ -6,7 +6,7 @@
 /** Two to four bytes for a character of ASCII, as `%C0%AE` for a dot: no text in UTF-8 has them. */
 const OVERLONG = /%c[01]%[89ab]|%e0%[89]|%f0%8/i;
 
-/** True when no segment is `..` or `.` and none has a NUL, whoever reads the path. */
+/** True when no segment is `..` or `.` and none has a NUL, for each server that reads the path. */
 export function staysBelow(path: string): boolean {
   let read = path;
   for (let before = ''; read !== before; ) {
