@@ -48,7 +48,8 @@ export async function startDynamoDb(
     if (problem) throw portError(options.port, problem);
   }
   const port = options.port || (await tryPort(0));
-  const env = { DDB_LOCAL_TELEMETRY: '0' };
+  // Java reads paths by the locale: without UTF-8 it finds nothing below a folder called grüße.
+  const env = { DDB_LOCAL_TELEMETRY: '0', LC_ALL: 'C.UTF-8' };
   return untilReady(startGuarded(command, serverArguments(port, options.directory), { env }), port);
 }
 

@@ -102,6 +102,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+/** Waits for all of them, also where one fails: what is still on its way up could not be stopped. */
+async function allUp<T extends readonly unknown[]>(starting: { [Place in keyof T]: Promise<T[Place]> }): Promise<T> {
+  await Promise.allSettled(starting);
+  return Promise.all(starting) as Promise<unknown> as Promise<T>;
+}
+
 type Started = <T extends { stop(): Promise<void> }>(what: string, start: Promise<T>) => Promise<T>;
 
 async function boot(
@@ -113,7 +119,7 @@ async function boot(
   const { memory } = options;
   const originMs = memory?.originMs ?? Date.now();
   const now = () => Math.floor(originMs + (Date.now() - originMs) * options.speed);
-  const [database, dynamo, appConfig, cloudWatch] = await Promise.all([
+  const [database, dynamo, appConfig, cloudWatch] = await allUp([
     started('Postgres', options.database({ directory, port: ports.postgres })),
     started(
       'DynamoDB with Streams',

@@ -38,8 +38,8 @@ export async function run(argv: readonly string[], given: Partial<Io> = {}): Pro
     await program.parseAsync(argv, { from: 'user' });
     return exit;
   } catch (error) {
-    if (error instanceof CommanderError && isHelp(error))
-      return error.code === 'commander.help' ? EXIT.usage : EXIT.done;
+    // Without a command, or with one that there is not, help is shown in place of an error.
+    if (error instanceof CommanderError && isHelp(error)) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (error instanceof CommanderError) attempted = namedCommand(program, argv);
     const failure = failureOf(error, attempted, cutover, advise);
     if (wantsJson(argv)) io.stdout(`${printableJson(failureDocument(failure))}\n`);

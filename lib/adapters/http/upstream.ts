@@ -112,7 +112,7 @@ function returned(answer: RawAnswer, asked: Asked): Pick<UpstreamResponse, 'head
   if (location === undefined) return { headers };
   const led = locationFor(location, asked);
   if (led !== null) return { headers: { ...others, location: led } };
-  // What was made stands, whoever can reach it; what the caller is sent to does not.
+  // What was made is there although the caller cannot reach it; a redirect to there would lead nowhere.
   if (answer.status < 300) return { headers: others };
   throw new CrossfadeError(
     'upstream_refused',
@@ -137,7 +137,7 @@ function locationFor(location: string, { target, request, url, reaches }: Asked)
 
 /**
  * The body without its compression. An answer that says it is compressed and cannot be read would only fail later, at the
- * caller. A part of a compressed body (206) can be read by nobody alone.
+ * caller. A part of a compressed body (206) cannot be read alone.
  */
 async function refuseBroken(answer: RawAnswer, request: UpstreamRequest, url: URL): Promise<Uint8Array> {
   const encoding = answer.headers['content-encoding']?.trim().toLowerCase();

@@ -103,9 +103,8 @@ const isCold = (minute: number, { firstMinute, policy }: FoldContext) => minute 
 /** While caches are cold only what no cold cache explains is beyond the threshold. */
 function plannedAt(minute: number, context: FoldContext): FoldContext {
   if (!isCold(minute, context)) return context;
-  const { policy } = context;
-  const latencyIncreaseRollback = Math.max(policy.latencyIncreaseRollback, WARM_INCREASE);
-  return { ...context, policy: { ...policy, latencyIncreaseRollback } };
+  const latencyIncreaseRollback = Math.max(context.policy.latencyIncreaseRollback, WARM_INCREASE);
+  return { ...context, policy: { ...context.policy, latencyIncreaseRollback } };
 }
 
 /** Other slices than before: what is known of those is of no use. */

@@ -1,14 +1,14 @@
 /** The local server starts, says why when it cannot, keeps its data when asked to, and never outlives its parent. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DescribeTableCommand, DescribeTimeToLiveCommand, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { build } from 'esbuild';
-import { afterAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, describe, expect, inject, it, vi } from 'vitest';
 import { startDynamoDb } from '../../../infra/local/dynamodb.ts';
 import { createTables, TTL_ATTRIBUTE } from '../../../infra/local/tables.ts';
 import { localClient } from '../../helpers/dynamodb.ts';
@@ -50,17 +50,21 @@ describe('starting', () => {
 });
 
 describe('a server with a directory', () => {
-  it('has its tables and items again after a restart, and is gone in between', async () => {
-    const first = await startDynamoDb({ directory: folder });
+  it('of any name, in any locale, has its tables again after a restart, and is gone in between', async () => {
+    const directory = join(folder, 'grüße, 你好');
+    mkdirSync(directory);
+    for (const name of ['LC_ALL', 'LANG', 'LC_CTYPE']) vi.stubEnv(name, 'C');
+    const first = await startDynamoDb({ directory });
+    vi.unstubAllEnvs();
     const client = localClient(first.endpoint);
     await createTables(client, { state: 'state-kept', changes: 'changes-kept' });
     client.destroy();
     await first.stop();
     await first.stop();
     expect(isAlive(first.pid)).toBe(false);
-    expect(readdirSync(folder)).toContain('shared-local-instance.db');
+    expect(readdirSync(directory)).toContain('shared-local-instance.db');
 
-    const second = await startDynamoDb({ directory: folder, port: Number(new URL(first.endpoint).port) });
+    const second = await startDynamoDb({ directory, port: Number(new URL(first.endpoint).port) });
     const again = localClient(second.endpoint);
     expect((await again.send(new ListTablesCommand({}))).TableNames).toEqual(['changes-kept', 'state-kept']);
     again.destroy();

@@ -471,6 +471,17 @@ describe('reading commands', () => {
 });
 
 describe('help', () => {
+  it.each([
+    [['help'], 0],
+    [['help', 'status'], 0],
+    [['--json', 'help'], 0],
+    [['--version'], 0],
+    [['help', 'stats'], 2],
+    [[], 2],
+  ])('of %j ends with %i: what was asked for is done', async (words, exit) => {
+    expect((await cli(words)).exit).toBe(exit);
+  });
+
   it('lists every command, dev with its options among them, within 100 columns', async () => {
     const { exit, out } = await cli(['--help']);
     expect(exit).toBe(0);
