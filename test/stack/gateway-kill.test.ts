@@ -122,6 +122,7 @@ describe('a gateway of which everything is killed', () => {
       expect(complaints(acknowledged, await stack.holdings())).toEqual([]);
       expect(inCall).toBeGreaterThan(0);
       expect(stack.hosts.flatMap(({ figures }) => figures.deaths)).toEqual([]);
+      expect(stack.denied()).toEqual([]);
     },
     (SECONDS + 360) * 1_000,
   );

@@ -24,6 +24,7 @@ import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
 import type { CrashableServer } from '../helpers/crashable-postgres.ts';
 import type { FunctionHost } from '../helpers/handler-process.ts';
 import { type Fleet, startFleet } from '../helpers/handler-process-fleet.ts';
+import { deniedIn } from '../helpers/role-evaluation.ts';
 import {
   auditOf,
   auditProblems,
@@ -270,6 +271,9 @@ describe(`I1 I2 I3 I6 under SIGKILL, seed ${SEED}`, () => {
     tell('to rolled back');
     expect(await differences(PROVE_ROLLED_BACK)).toMatchObject({ differences: 0 });
     await proveSound();
+    // Of a whole life, and of what deaths have left undone.
+    expect(fleet.deeds.length).toBeGreaterThan(100);
+    expect(deniedIn(fleet.deeds, on.tables)).toEqual([]);
   });
 });
 

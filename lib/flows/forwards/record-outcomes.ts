@@ -25,6 +25,7 @@ export type OutcomeReport = {
 };
 
 export type RecordedOutcomes = {
+  /** Windows of the report, late ones included. */
   accepted: number;
   refused: readonly { index: number; code: 'not_found' | 'invalid_input'; why: string }[];
 };
@@ -63,7 +64,7 @@ export async function recordOutcomes(
     (one) => wantedBy(declarations, one) && isNearMinute(one.minute, nowMs) && one.n > 0,
   );
   if (metrics.length > 0) await ports.customMetrics.add(report.flushId, report.source, metrics);
-  return { accepted: accepted.length, refused };
+  return { accepted: report.windows.length - refused.length, refused };
 }
 
 /** Only what a criterion asks for is kept: names made of ids would fill the table. */

@@ -28,7 +28,11 @@ it.each([
     source: 'me',
     windows: [{ cutover: 'customer', operation: 'read', slice: 1, ...exactMinute(MINUTE - age, 'shadow', 5) }],
   };
-  for (const _ of ['sent', 'sent again']) await recordOutcomes(ports as never, [declarationOf('component')], report);
+  for (const _ of ['sent', 'sent again'])
+    expect(await recordOutcomes(ports as never, [declarationOf('component')], report)).toEqual({
+      accepted: 1,
+      refused: [],
+    });
   const found = await windows.read('customer', MINUTE - 10, MINUTE);
   expect(found.reduce((sum, { count }) => sum + count, 0)).toBe(5);
   expect(found.map(({ minute, late: some = 0 }) => [MINUTE - minute, some]).filter(([, some]) => some! > 0)).toEqual(
