@@ -1,6 +1,6 @@
 /** What `createClient` is given is looked at once, where it is given: what cannot work would else be found by the first read. */
 
-import { CrossfadeError } from '../core/base/errors.ts';
+import { unusable } from '../routing/given.ts';
 import type { ClientOptions } from './client-types.ts';
 
 type Given = Readonly<Record<string, unknown>>;
@@ -40,12 +40,6 @@ export function refuseUnusable(options: ClientOptions): void {
   for (const [name, { takes, isGood, needed }] of Object.entries(RULES)) {
     const value = given[name];
     if (value === undefined ? needed : !isGood(value))
-      throw new CrossfadeError(
-        'invalid_config',
-        `createClient takes as ${name} ${takes}; it was given ${seen(value)}.`,
-      );
+      throw unusable('createClient', name, takes, isObject(value) ? JSON.stringify(value) : value);
   }
 }
-
-/** As JavaScript writes it: JSON has no NaN. */
-const seen = (value: unknown): string => (isObject(value) ? JSON.stringify(value) : String(value)).slice(0, 100);

@@ -13,7 +13,7 @@ export function demandTexts(maker: string, texts: Readonly<Record<string, unknow
     if (typeof text !== 'string' || text === '') throw unusable(maker, name, 'a text', text);
 }
 
-const unusable = (maker: string, name: string, takes: string, given: unknown) =>
+export const unusable = (maker: string, name: string, takes: string, given: unknown) =>
   new CrossfadeError(
     'invalid_config',
     `${maker} takes as ${name} ${takes}; it was given ${given === '' ? "''" : String(given).slice(0, 100)}.`,

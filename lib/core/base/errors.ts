@@ -3,11 +3,15 @@
  * A code is part of the public contract: HTTP status, CLI exit code and documentation hang on it.
  */
 
+type Row = { status: number; exit: number; denial?: true };
+/** Has the types of the package name each code once, in place of each of its figures. */
+const rows = <Code extends string>(table: Record<Code, Row>): Record<Code, Row> => table;
+
 /**
  * Every code, with the HTTP status and the CLI exit code the outermost edge turns it into. `denial`: a caller who is known gave
  * a command that is known and was refused, which is worth an entry of the audit.
  */
-export const ERROR_CODES = {
+export const ERROR_CODES = /* @__PURE__ */ rows({
   invalid_input: { status: 400, exit: 2 },
   invalid_json: { status: 400, exit: 2 },
   invalid_identifier: { status: 400, exit: 2 },
@@ -50,7 +54,7 @@ export const ERROR_CODES = {
   access_denied: { status: 500, exit: 1 },
   schema_changed: { status: 409, exit: 1 },
   internal: { status: 500, exit: 1 },
-} as const satisfies Record<string, { status: number; exit: number; denial?: true }>;
+});
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
