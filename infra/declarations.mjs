@@ -46,6 +46,10 @@ export function declarationsOf(sources) {
   }
 }
 
+/** Applications hand these on and do not make them: the package, which is to be small, has them without their comments. */
+const HANDED_ON = /^lib\/core\/(gates|base|routing\/flags)/;
+const COMMENT = /^[ \t]*\/\*\*[\s\S]*?\*\/\n/gm;
+
 /** The declarations that the exports of these sources need, as one text for each module that has any. */
 export function reachedFrom(sources, declared) {
   const modules = new Map([...declared].map(([name, text]) => [name, parsed(name, text)]));
@@ -64,7 +68,9 @@ export function reachedFrom(sources, declared) {
     const module = modules.get(source.replace(/\.ts$/, ''));
     for (const one of module.statements) if (one.text.includes('export ')) reach(module, one);
   }
-  return [...modules].filter(([, { kept }]) => kept.size > 0).map(([name, module]) => [name, textOf(module)]);
+  return [...modules]
+    .filter(([, { kept }]) => kept.size > 0)
+    .map(([name, module]) => [name, HANDED_ON.test(name) ? textOf(module).replaceAll(COMMENT, '') : textOf(module)]);
 }
 
 /** Statements begin with one of these words at the margin, or with the comment right above it. */
@@ -106,5 +112,6 @@ function textOf({ statements, foreign, kept }) {
     if (needed.length === 0) return [];
     return path.startsWith('.') ? [`import type { ${needed.join(', ')} } from '${path}';`] : [code];
   });
-  return `${[...imports, ...statements.filter((one) => kept.has(one)).map(({ text }) => text.trim())].join('\n')}\n`;
+  const texts = statements.filter((one) => kept.has(one)).map(({ text }) => text.trim());
+  return `${[...imports, ...texts].join('\n')}\n`;
 }
