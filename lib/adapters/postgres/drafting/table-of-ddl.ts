@@ -50,4 +50,4 @@ const HELD = `SELECT c.oid::regclass::text AS name, l.mode ${USERS_TABLES.replac
 )} AND c.oid = ANY ($1::oid[]) AND l.mode <> 'AccessShareLock' LIMIT 1`;
 
 /** A partition is a part of its table. */
-const MADE = `SELECT n.nspname AS schema, c.relname AS name ${USERS_TABLES} AND NOT c.relispartition AND c.oid <> ALL ($1::oid[])`;
+const MADE = `SELECT n.nspname AS schema, c.relname AS name ${USERS_TABLES} AND NOT c.relispartition AND c.oid <> ALL ($1::oid[]) ORDER BY c.oid`;
