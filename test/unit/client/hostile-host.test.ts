@@ -174,15 +174,16 @@ it.each<[string, object]>([
 
 it.each<[string, unknown, RegExp]>([
   ['flags', undefined, /flags a source .*given undefined/],
-  ['flags', {}, /flags/],
+  ['flags', { url: 'https://api.test', token: 's3cret' }, /flags .*\{ url,token \}/],
   ['outcomes', 'https://api.test', /outcomes a function .*https:/],
-  ['defaults', { planner: 'shadwo' }, /defaults for each .*shadwo/],
+  ['defaults', { planner: 'shadwo' }, /defaults for each .*'primary' or 'shadow'.*planner/],
   ['readDeadlineMs', Number.NaN, /readDeadlineMs .*NaN/],
   ['writeDeadlineMs', 0, /writeDeadlineMs .*above 0/],
   ['maxFlagAgeMs', -1, /maxFlagAgeMs .*-1/],
 ])('createClient refuses %s: %j', (name, value, message) => {
   const options = { flags: { fetch: rejecting }, outcomes: rejecting, [name]: value };
   expect(() => createClient(options as never)).toThrow(message);
+  expect(() => createClient(options as never)).not.toThrow('s3cret');
 });
 
 it.each<[string, () => unknown]>([
