@@ -35,7 +35,7 @@ export function checkKey(primary: TableShape, problems: string[]): void {
     );
     problems.push(
       [
-        `${primary.schema}.${primary.name} has no key: it needs a primary key, or a unique index over NOT NULL columns without a condition`,
+        `${primary.schema}.${primary.name} has no key: it needs a primary key, or a unique index over NOT NULL columns without a condition, neither of them DEFERRABLE`,
         ...unusable,
       ].join('; '),
     );
