@@ -65,17 +65,17 @@ const HEALTHY: Traffic = { perMinute: 396, errorRate: 0.001, medianMs: 20, sprea
 const AT_1_PERCENT: Traffic = { ...HEALTHY, perMinute: 4 };
 
 describe('a healthy shadow at 1 % of about 400 operations a minute', () => {
-  it('is rolled back in at most 1 % of 200 runs of two hours with a look every minute', () => {
-    const gone = seeds(200)
+  it('is rolled back in at most 1 % of 100 runs of two hours with a look every minute', () => {
+    const gone = seeds(100)
       .map((seed) => ({ seed, end: run(seed, { minutes: 120, primary: HEALTHY, shadow: AT_1_PERCENT }) }))
       .filter(({ end }) => end !== null);
-    expect(gone.length, JSON.stringify(gone)).toBeLessThanOrEqual(2);
+    expect(gone.length, JSON.stringify(gone)).toBeLessThanOrEqual(1);
   });
 
-  it('and with a heavy tail of latencies in none of 30', () => {
+  it('and with a heavy tail of latencies in none of 20', () => {
     const primary = { ...HEALTHY, spread: 1 };
     const shadow = { ...AT_1_PERCENT, spread: 1 };
-    const gone = seeds(30).filter((seed) => run(seed, { minutes: 120, primary, shadow }));
+    const gone = seeds(20).filter((seed) => run(seed, { minutes: 120, primary, shadow }));
     expect(gone).toEqual([]);
   });
 });
@@ -83,7 +83,7 @@ describe('a healthy shadow at 1 % of about 400 operations a minute', () => {
 describe('a healthy shadow that serves most of very little', () => {
   it('is not convicted by the few operations that the primary has left', () => {
     const tail = { ...HEALTHY, spread: 1 };
-    const gone = seeds(40)
+    const gone = seeds(30)
       .map((seed) =>
         run(seed, { minutes: 120, primary: { ...tail, perMinute: 5 }, shadow: { ...tail, perMinute: 15 } }),
       )
@@ -96,10 +96,10 @@ describe('a shadow that fails one in ten of its four operations a minute', () =>
   const bad = { ...AT_1_PERCENT, errorRate: 0.1 };
 
   it('is rolled back for its errors: in three of five runs within 20 minutes, in nineteen of twenty within 40', () => {
-    const ends = seeds(200).map((seed) => run(seed, { minutes: 120, primary: HEALTHY, shadow: bad }));
+    const ends = seeds(100).map((seed) => run(seed, { minutes: 120, primary: HEALTHY, shadow: bad }));
     const minutes = ends.map((end) => (end?.codes.includes('errors') ? end.minute : 999)).sort((x, y) => x - y);
-    expect(minutes[119], `minutes ${minutes.join(' ')}`).toBeLessThanOrEqual(20);
-    expect(minutes[190], `minutes ${minutes.join(' ')}`).toBeLessThanOrEqual(40);
+    expect(minutes[59], `minutes ${minutes.join(' ')}`).toBeLessThanOrEqual(20);
+    expect(minutes[95], `minutes ${minutes.join(' ')}`).toBeLessThanOrEqual(40);
   });
 
   it('negative control: with an error limit of 60 % it stays', () => {
@@ -114,10 +114,10 @@ describe('a shadow that fails one in ten of its four operations a minute', () =>
 
 describe('a shadow that is twice as slow', () => {
   it('is rolled back for its latency within 20 minutes at four operations a minute', () => {
-    const ends = seeds(100).map((seed) =>
+    const ends = seeds(60).map((seed) =>
       run(seed, { minutes: 60, primary: HEALTHY, shadow: { ...AT_1_PERCENT, medianMs: 40 } }),
     );
     const late = ends.filter((end) => end === null || end.minute > 20 || !end.codes.join().includes('latency'));
-    expect(late.length, JSON.stringify(late)).toBeLessThanOrEqual(1);
+    expect(late, JSON.stringify(late)).toEqual([]);
   });
 });

@@ -104,8 +104,8 @@ async function judged(scene: Run, ends: readonly string[]): Promise<void> {
 
 const DIRECTION: Readonly<Record<string, string>> = { completed: 'reverse', rolled_back: 'none', cleaned: 'none' };
 
-/** One order in so many is tried, which ones the seed says; six runs with seeds in a row try them all. */
-const SHARE = Number(process.env.CROSSFADE_SHARE ?? 6);
+/** One order in so many is tried, which ones the seed says; ten runs with seeds in a row try them all. */
+const SHARE = Number(process.env.CROSSFADE_SHARE ?? 10);
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const REPLAY = `CROSSFADE_SEED=${SEED} npx vitest run test/scenario/concurrency.test.ts`;
 
@@ -143,7 +143,7 @@ describe('I17, I18, I19 two at once, in random orders of their calls', () => {
         await scheduler.waitFor(Promise.all(flows.map(({ go }) => go(scene, ports))));
         await judged(scene, ends);
       }),
-      { numRuns: 10 },
+      { numRuns: 6 },
     );
   });
 });

@@ -12,7 +12,7 @@ import { NOW, seeded } from '../property/samples.ts';
 import { oracle } from './oracle.ts';
 import { orderWatch } from './order.ts';
 
-const SEEDS = Number(process.env.CROSSFADE_ORDER_SEEDS ?? 6);
+const SEEDS = Number(process.env.CROSSFADE_ORDER_SEEDS ?? 4);
 const MINUTES = 90;
 const RAMP: [string, number][] = [
   ['r20', 20],
@@ -81,7 +81,7 @@ describe('random lives keep the order of phases, freeze windows and cohorts', ()
   });
 
   it('and without faults a cohort stands in one stage at the end of every minute', async () => {
-    for (const seed of [101, 102]) await life(seed, {}, false);
+    for (const seed of [101]) await life(seed, {}, false);
   });
 });
 
