@@ -34,12 +34,12 @@ const RULES: Readonly<Record<string, Rule & { needed?: true }>> = {
   writeDeadlineMs: deadline,
 };
 
-/** @throws CrossfadeError `invalid_config` naming the option, what it was given and what it takes */
+/** @throws CrossfadeError `invalid_config` naming the option, what it takes and what it was given, of an object the names: some hold a token */
 export function refuseUnusable(options: ClientOptions): void {
   const given = (isObject(options) ? options : {}) as Given;
   for (const [name, { takes, isGood, needed }] of Object.entries(RULES)) {
     const value = given[name];
     if (value === undefined ? needed : !isGood(value))
-      throw unusable('createClient', name, takes, isObject(value) ? JSON.stringify(value) : value);
+      throw unusable('createClient', name, takes, isObject(value) ? `{ ${Object.keys(value)} }` : value);
   }
 }

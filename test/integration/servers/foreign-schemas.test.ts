@@ -211,16 +211,14 @@ type Place = {
 const PLACES: readonly Place[] = [
   { name: 'rental', schema: RENTAL, server: 'debian', door: 'pooled', mode: 'streamed' },
   { name: 'trade', schema: TRADE, server: 'embedded', door: 'direct', mode: 'inline' },
-  ...(process.env.CROSSFADE_EACH === 'all'
-    ? ([
-        { name: 'rental', schema: RENTAL, server: 'embedded', door: 'direct', mode: 'inline' },
-        { name: 'trade', schema: TRADE, server: 'debian', door: 'direct', mode: 'inline' },
-        { name: 'trade', schema: TRADE, server: 'embedded', door: 'pooled', mode: 'streamed' },
-      ] as const)
-    : []),
+  { name: 'rental', schema: RENTAL, server: 'embedded', door: 'direct', mode: 'inline' },
+  { name: 'trade', schema: TRADE, server: 'debian', door: 'direct', mode: 'inline' },
+  { name: 'trade', schema: TRADE, server: 'embedded', door: 'pooled', mode: 'streamed' },
 ];
+/** One of the first two as the seed says, since each takes twenty seconds; `CROSSFADE_EACH=all` takes every one. */
+const TRIED = process.env.CROSSFADE_EACH === 'all' ? PLACES : [PLACES[SEED % 2]!];
 
-describe.skipIf(inject('servers') === null).each(PLACES)(
+describe.skipIf(inject('servers') === null).each(TRIED)(
   'I1 the schema of a $name, $mode on $server, $door',
   (place) => {
     const { schema, server, door, mode } = place;

@@ -16,7 +16,11 @@ import { type Writer, writer } from '../../helpers/writer.ts';
 type Hostile = 'no' | 'limits' | 'compiled';
 type Place = { server: ServerName; door: 'direct' | 'pooled'; mode: 'streamed' | 'inline'; hostile: Hostile };
 
-/** Each server, door and mode in half of their combinations; `CROSSFADE_EACH=all` takes every one. */
+const EACH = process.env.CROSSFADE_EACH === 'all';
+/** By chance, so that runs in a row take both. */
+const DOOR = ['direct', 'pooled'][Date.now() % 2];
+
+/** Each server and mode through one of the doors, in half of their combinations; `CROSSFADE_EACH=all` takes every one. */
 const QUIET: readonly Place[] = (['embedded', 'debian'] as const)
   .flatMap((server) =>
     (['direct', 'pooled'] as const).flatMap((door) =>
@@ -25,7 +29,7 @@ const QUIET: readonly Place[] = (['embedded', 'debian'] as const)
   )
   .filter(
     ({ server, door, mode }) =>
-      process.env.CROSSFADE_EACH === 'all' || (server === 'debian') === ((door === 'pooled') === (mode === 'streamed')),
+      EACH || (door === DOOR && (server === 'debian') === ((door === 'pooled') === (mode === 'streamed'))),
   );
 const PLACES: readonly Place[] = [
   ...QUIET,
