@@ -94,8 +94,13 @@ const CONTRADICTIONS = [
       ]),
     ],
   },
-  { about: ['connections'], find: ({ connections }) => (connections === '' ? [] : connectionProblems(connections)) },
-  { about: ['tags'], find: ({ tags }) => (tags === '' ? [] : tagProblems(tags)) },
+  ...[
+    ['connections', 'addresses', connectionFaults],
+    ['tags', 'texts', tagFaults],
+  ].map(([name, of, find]) => ({
+    about: [name],
+    find: ({ [name]: text }) => (text === '' ? [] : mappingProblems(name, text, of, find)),
+  })),
   {
     about: ['permissionsBoundary'],
     find: ({ permissionsBoundary: arn }, { region }) =>
@@ -191,29 +196,23 @@ function loginProblems(name, user, values, region) {
   ];
 }
 
-function connectionProblems(text) {
-  const wrong = (why) => [
-    `connections is '${short(text)}', and ${why}: ${PARAMETERS.connections.meaning}. Example: ${PARAMETERS.connections.example}`,
-  ];
+/** @param find of a mapping that is given as JSON a phrase for each fault */
+function mappingProblems(name, text, of, find) {
+  const wrong = (why) =>
+    `${name} is '${short(text)}', and ${why}: ${PARAMETERS[name].meaning}. Example: ${PARAMETERS[name].example}`;
   const given = parsed(text);
   if (given === null || typeof given !== 'object' || Array.isArray(given))
-    return wrong('it is no JSON of names and addresses');
-  return connectionFaults(given).flatMap((fault) => wrong(fault));
+    return [wrong(`it is no JSON of names and ${of}`)];
+  return find(given).map(wrong);
 }
 
-function tagProblems(text) {
+function tagFaults(given) {
   const tag = new RegExp(PARAMETERS.owner.pattern, 'u');
-  const wrong = (why) => [
-    `tags is '${short(text)}', and ${why}: ${PARAMETERS.tags.meaning}. Example: ${PARAMETERS.tags.example}`,
-  ];
-  const given = parsed(text);
-  if (given === null || typeof given !== 'object' || Array.isArray(given))
-    return wrong('it is no JSON of names and texts');
   return Object.entries(given).flatMap(([name, value]) => {
-    if (OWN_TAGS.includes(name)) return wrong(`'${name}' is a tag of our own`);
+    if (OWN_TAGS.includes(name)) return [`'${name}' is a tag of our own`];
     const fits =
       typeof value === 'string' && tag.test(value) && tag.test(name) && name.length <= 128 && !/^aws:/i.test(name);
-    return fits ? [] : wrong(`'${short(name)}' is no tag that AWS takes, with a text`);
+    return fits ? [] : [`'${short(name)}' is no tag that AWS takes, with a text`];
   });
 }
 

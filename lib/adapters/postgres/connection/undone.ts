@@ -4,7 +4,7 @@
  */
 
 import type postgres from 'postgres';
-import { CrossfadeError } from '../../../core/base/errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
 import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import { placeOf } from './address.ts';
 import {
@@ -24,6 +24,15 @@ export type Trial = {
   /** The same of a person's text, under the path that the names in it are meant for: the role's own. */
   theirs(text: string): Promise<void>;
 };
+
+/**
+ * What the server says of a statement that it refuses.
+ * @throws the error itself where it is any other failure, which may pass
+ */
+export function refusedBy(error: unknown): { said: string; error: CrossfadeError } {
+  if (!isCrossfadeError(error) || error.retryable) throw error;
+  return { said: String(error.details.said ?? error.message), error };
+}
 
 const DEADLINE_MS = 30_000;
 const LOCK_TIMEOUT = '2s';

@@ -1,6 +1,6 @@
 /** Makes the new table of a draft in a trial: a copy that is altered, one by month, or what the DDL of a person makes. */
 
-import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
+import { CrossfadeError } from '../../../core/base/errors.ts';
 import { type AlterAction, alterStatements } from '../../../core/table/draft/alter-actions.ts';
 import { type DraftedColumns, draftedColumns, namedColumns } from '../../../core/table/draft/drafted-columns.ts';
 import type { DraftedTable } from '../../../core/table/draft/drafted-table.ts';
@@ -10,7 +10,7 @@ import type { TableChange } from '../../../core/table/draft/table-change.ts';
 import { fitName } from '../../../core/table/promotion/fit-name.ts';
 import { type ColumnShape, quoteName, quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
-import type { Trial } from '../connection/undone.ts';
+import { refusedBy, type Trial } from '../connection/undone.ts';
 import { describeTable } from './describe.ts';
 import { tableOfDdl } from './table-of-ddl.ts';
 
@@ -76,13 +76,13 @@ async function alterCopy({ connection, theirs }: Trial, copy: string, actions: r
   for (const list of alterStatements(actions)) {
     try {
       await theirs(`ALTER TABLE ${copy} ${list}`);
-    } catch (error) {
-      if (!isCrossfadeError(error) || error.retryable) throw error;
+    } catch (failure) {
+      const { said, error } = refusedBy(failure);
       const { constraints } = await describeTable(connection, copy);
       const named = constraints.map(({ ident }) => ident).join(', ');
       throw new CrossfadeError(
         'invalid_input',
-        `Postgres refuses ALTER TABLE ${copy} ${list}: ${error.details.said ?? error.message}. It was tried on a copy, and taken back.${UNKNOWN.test(sqlstateOf(error) ?? '') ? ' Name types and functions of an extension with its schema.' : ''}${named ? ` Constraints of the copy: ${named}.` : ''}`,
+        `Postgres refuses ALTER TABLE ${copy} ${list}: ${said}. It was tried on a copy, and taken back.${UNKNOWN.test(sqlstateOf(error) ?? '') ? ' Name types and functions of an extension with its schema.' : ''}${named ? ` Constraints of the copy: ${named}.` : ''}`,
         { details: error.details },
       );
     }
@@ -99,11 +99,11 @@ async function copyByMonth({ connection, statement }: Trial, { primary, copy, ta
   const monthly = byMonth(table, column, monthlyPartitions(span, column.type, nameOf));
   await statement(`DROP TABLE ${quoteTable(copy)}`);
   for (const one of tableStatements(monthly.table)) {
-    await statement(one).catch((error: unknown) => {
-      if (!isCrossfadeError(error) || error.retryable) throw error;
+    await statement(one).catch((failure: unknown) => {
+      const { said, error } = refusedBy(failure);
       throw new CrossfadeError(
         'invalid_input',
-        `Postgres refuses to partition the copy by ${by}: ${error.details.said ?? error.message} (${one}). It was taken back. Write the table and its partitions into a file, and give that with --ddl.`,
+        `Postgres refuses to partition the copy by ${by}: ${said} (${one}). It was taken back. Write the table and its partitions into a file, and give that with --ddl.`,
         { details: error.details },
       );
     });

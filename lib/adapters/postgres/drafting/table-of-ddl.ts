@@ -1,8 +1,8 @@
 /** Runs the DDL of a person in a trial, and finds the one table that it makes. Tables that were there before are not held up. */
 
-import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
+import { CrossfadeError } from '../../../core/base/errors.ts';
 import { quoteTable } from '../../../core/table/shape.ts';
-import type { Trial } from '../connection/undone.ts';
+import { refusedBy, type Trial } from '../connection/undone.ts';
 
 type TableName = { schema: string; name: string };
 
@@ -16,8 +16,7 @@ export async function tableOfDdl(trial: Trial, primary: TableName, statements: r
   const before = `{${known.map(({ oid }) => oid).join(',')}}`;
   for (const statement of statements) {
     await trial.theirs(statement).catch((error: unknown) => {
-      if (!isCrossfadeError(error) || error.retryable) throw error;
-      throw refusal(`Postgres refuses it: ${error.details.said ?? error.message}`, statement);
+      throw refusal(`Postgres refuses it: ${refusedBy(error).said}`, statement);
     });
     const [held] = await connection.call<{ name: string; mode: string }>(HELD, [before]);
     if (held)
