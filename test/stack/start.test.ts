@@ -5,9 +5,9 @@
 
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { portsFrom, takenPorts } from '../../infra/local/ports.ts';
 import { buildOnce } from '../helpers/handler-process.ts';
 import { linesOf } from '../helpers/tutorial.ts';
 
@@ -18,22 +18,13 @@ const ROLLED_BACK = 4;
 
 let nextBase = 20_000 + (process.pid % 200) * 50;
 
-/** Seven free ports in a row, far from those of a person's own `npm start`, and given to nobody else in this run. */
+/** Free ports in a row, far from those of a person's own `npm start`, and given to nobody else in this run. */
 async function freeBase(): Promise<number> {
   for (;;) {
     const base = nextBase;
-    nextBase += 7;
-    const free = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((offset) => isFree(base + offset)));
-    if (free.every(Boolean)) return base;
+    nextBase += 10;
+    if ((await takenPorts(portsFrom(base))).length === 0) return base;
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((answer) => {
-    const probe = createServer();
-    probe.once('error', () => answer(false));
-    probe.listen({ port, exclusive: true }, () => probe.close(() => answer(true)));
-  });
 }
 
 /** Words after `npm start --` of every run that came to its end, or was ended. */
