@@ -118,6 +118,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
       places: z
         .object({ own: z.array(figure.nullable()), edges: z.array(figure.nullable()), uncertain: z.array(figure) })
         .nullable(),
+      mix: z.object({ usually: figure, elsewhere: figure, shadow: figure, primary: figure }),
       above: z.object({ n: figure, above: figure }),
       noise,
       waiting: tally.extend({ over: figure }),

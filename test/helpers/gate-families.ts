@@ -52,7 +52,8 @@ export type Family = {
   mix?: { operation: string; times: number; slice?: number; fromMinute: number };
 };
 
-type OperationType = { operation: string; share: number; /** So many times as slow as the others. */ slower: number };
+/** `slower`: so many times as slow as the others. */
+type OperationType = { operation: string; share: number; slower: number };
 
 const users = (sigma: number, errorShape: number): Keys => ({
   count: (rps) => Math.max(500, Math.min(100 * rps, 20_000)),

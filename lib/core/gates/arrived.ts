@@ -1,10 +1,10 @@
 /** What has arrived of each minute and side, put together; what cannot be true is left out, and said. */
 
 import { type BucketedWindow, bucketedWindow, impossible, summedWindows } from './bucketed-window.ts';
-import { added, type Buckets } from './buckets.ts';
+import { added } from './buckets.ts';
 import type { SideMinute } from './ground.ts';
 import type { WindowPart } from './minute-window.ts';
-import type { TypeMinute } from './operation-latency.ts';
+import type { TypeMinute, TypeWindow } from './mix.ts';
 import type { Tally } from './operations.ts';
 
 export type ArrivedMinute = {
@@ -107,7 +107,7 @@ function operationsOf(possible: readonly Possible[]): ReadonlyMap<string, Tally>
 }
 
 function latenciesOf(primary: readonly Possible[], shadow: readonly Possible[]): ReadonlyMap<string, TypeMinute> {
-  const found = new Map<string, { primary: (Buckets | null)[]; shadow: (Buckets | null)[] }>();
+  const found = new Map<string, { primary: (TypeWindow | null)[]; shadow: (TypeWindow | null)[] }>();
   for (const [side, possible] of Object.entries({ primary, shadow })) {
     for (const { place, operation, window } of possible) {
       if (window.count === 0) continue;
@@ -116,7 +116,8 @@ function latenciesOf(primary: readonly Possible[], shadow: readonly Possible[]):
       const slices = sides[side as 'primary' | 'shadow'];
       while (slices.length <= place) slices.push(null);
       const before = slices[place];
-      slices[place] = before ? added(before, window.latency) : window.latency;
+      const { latency, errors } = window;
+      slices[place] = before ? { latency: added(before.latency, latency), errors: before.errors + errors } : window;
     }
   }
   return found;

@@ -33,12 +33,13 @@ export function begin(draft: Draft, minute: number, { ends, share, firstMinute }
   draft.share = share;
   if (ends.length === 0 || draft.slices.length === 0) {
     draft.levels = null;
+    draft.latencies = placeLatency(draft.latencies, null, { ends, share });
     return;
   }
   const slices = draft.slices.slice(0, ends.length);
   const standing = standingOf(slices, before, firstMinute);
   draft.levels = levelsOf(slices, before.levels, standing);
-  draft.latencies = placeLatency(draft.latencies, standing);
+  draft.latencies = placeLatency(draft.latencies, standing, { ends, share });
 }
 
 /** What was beyond the threshold while caches were cold says nothing of how far it is beyond now. What was proven stays. */
@@ -63,4 +64,3 @@ export function startHorizon(draft: Draft): void {
     Martingale
   >;
 }
-

@@ -133,7 +133,16 @@ export const logGood = ({ good, usuallyGood }: Pick<Evidence, 'good' | 'usuallyG
 
 type Before = Pick<
   Evidence,
-  'baseline' | 'runMinute' | 'ends' | 'share' | 'slices' | 'levels' | 'noise' | 'noiseBeyond' | 'operations' | 'latencies'
+  | 'baseline'
+  | 'runMinute'
+  | 'ends'
+  | 'share'
+  | 'slices'
+  | 'levels'
+  | 'noise'
+  | 'noiseBeyond'
+  | 'operations'
+  | 'latencies'
 >;
 
 const NOTHING_BEFORE: Before = {

@@ -19,17 +19,11 @@ import { type Above, type Evidence, logGood, RECENT_MINUTES } from './evidence.t
 import { driftAfter, edgeBeyond, type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
 import { isLatency, LATENCIES, QUANTILES } from './levels.ts';
 import { cap, HORIZON_MINUTES, step } from './martingale.ts';
-import {
-  logNeeded,
-  METRIC_ROWS,
-  METRICS,
-  type MeasuredMinute,
-  PROVEN_GOOD,
-  type ProvenGood,
-} from './metrics.ts';
+import { logNeeded, METRIC_ROWS, METRICS, type MeasuredMinute, PROVEN_GOOD, type ProvenGood } from './metrics.ts';
 import type { WindowPart } from './minute-window.ts';
+import { asUsual, weightsOf } from './mix.ts';
 import { excessVariance, type Noise, withShare } from './noise.ts';
-import { learnLatency, testLatency } from './operation-latency.ts';
+import { learnLatency, mixLatency, testLatency } from './operation-latency.ts';
 import { learnOperations, testOperations } from './operations.ts';
 import { recentMinute } from './recent.ts';
 import { settled } from './settled.ts';
@@ -129,7 +123,12 @@ function foldMinute(draft: Draft, arrived: ArrivedMinute, ground: Ground, contex
 }
 
 /** What the primary did in a minute is what is usual of it from the next one on. */
-function learn(draft: Draft, { minute, operations, latencies }: ArrivedMinute, primary: SideMinute, context: FoldContext): void {
+function learn(
+  draft: Draft,
+  { minute, operations, latencies }: ArrivedMinute,
+  primary: SideMinute,
+  context: FoldContext,
+): void {
   const { ends, firstMinute } = context;
   const { latency } = draft.baseline;
   const edges = LATENCIES.map((metric) => quantileEdge(latency, QUANTILES[metric]));
@@ -170,7 +169,13 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
   draft.minutes += 1;
   if (draft.minutes > HORIZON_MINUTES) startHorizon(draft);
   const { policy } = context;
-  const compared = compare(sides.primary, sides.shadow, ground, draft.traffic);
+  const latencies = mixLatency(draft.latencies, sides.latencies, minute);
+  const shadow = asUsual(sides.shadow, sides.latencies, weightsOf(latencies));
+  const arrived = compare(sides.primary, sides.shadow, ground, draft.traffic);
+  const compared =
+    shadow === sides.shadow
+      ? arrived
+      : { ...compare(sides.primary, shadow, ground, draft.traffic), arrived: arrived.arrived };
   draft.traffic = trafficAfter(draft.traffic, sides.primary, sides.shadow, ground);
   const cold = isCold(minute, context);
   const sample: MeasuredMinute = {
@@ -212,7 +217,7 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
     margin: policy.errorRateAdvance + compared.errors.offset,
     clusters: sample.clusters,
   });
-  draft.latencies = testLatency(draft.latencies, sides.latencies, minute, {
+  draft.latencies = testLatency(latencies, sides.latencies, {
     planned: plannedAt(minute, context),
     t: draft.minutes,
     horizon: draft.horizon,

@@ -2,8 +2,8 @@
 
 import { type Condition, condition, fired } from '../conditions/condition.ts';
 import { ms, percent } from '../conditions/figures.ts';
-import { bucketUpperMs } from './histogram.ts';
 import { edgeBeyond } from './ground.ts';
+import { bucketUpperMs } from './histogram.ts';
 import { type TimedOperation, timedOperations } from './operation-latency.ts';
 import { FEWEST, type TestedOperation, testedOperations, unseenOperations } from './operations.ts';
 import type { Seen } from './seen.ts';

@@ -3,11 +3,11 @@
  * all of them look slow. So each type has edges of its own, one in each slice of the plan: the keys of a slice may always have had the large lists.
  */
 
-import { lastFade, MEMORY_MINUTES } from './baseline.ts';
+import { lastFade } from './baseline.ts';
+import { countAboveEdge } from './buckets.ts';
 import { logNeededOf, OPERATIONS_LATENCY_BUDGET } from './budget.ts';
-import { type Buckets, countAboveEdge } from './buckets.ts';
 import { beginsOnShadow, edgeBeyond, onShadow, type Planned } from './ground.ts';
-import { believedUncertain, believedWhere, spreadBeyondChance, type Standing } from './levels.ts';
+import type { Standing } from './levels.ts';
 import { binomialLogRatio, twoSampleLogRatio } from './likelihood.ts';
 import { CERTAIN, inside } from './likelihood-of-minute.ts';
 import {
@@ -20,23 +20,29 @@ import {
   withoutEvidence,
   withoutExcursions,
 } from './martingale.ts';
+import { countOf, type Mix, mixAfter, mixOf, NO_MIX, type TypeMinute } from './mix.ts';
 import { excessVariance, NO_NOISE, type Noise, withShare } from './noise.ts';
+import {
+  FEWEST,
+  faded,
+  meanIn,
+  meanOf,
+  moments,
+  movedSince,
+  type Places,
+  placesOf,
+  type Usual,
+} from './operation-places.ts';
 import { NO_SIZE, type Size, sized } from './size.ts';
-
-/** What came of one type in one minute, by slice; the last one is what came without. */
-export type TypeMinute = { primary: readonly (Buckets | null)[]; shadow: readonly (Buckets | null)[] };
 
 /** Operations of both sides, and how many lay above the edges: of the shadow those beyond what may be, and beyond what forces a rollback. */
 type Waiting = { n0: number; e0: number; n1: number; e1: number; over: number };
 
-/** Where the keys of each slice stood as the stage began, in buckets: by themselves, as it is believed, and how uncertain that is as a share. */
-type Places = { own: readonly (number | null)[]; edges: readonly (number | null)[]; uncertain: readonly number[] };
-
 export type OperationLatency = {
   name: string;
-  /** On the primary in about the last hour, by slice: operations, the sum of their buckets; and the squares of all. */
-  usual: { n: readonly number[]; sums: readonly number[]; squares: number; fadedAt: number };
+  usual: Usual;
   places: Places | null;
+  mix: Mix;
   /** Of the primary since the stage began, and of them above their edges. */
   above: { n: number; above: number };
   noise: Noise;
@@ -45,15 +51,13 @@ export type OperationLatency = {
   size: Size;
 };
 
-/** So many types are looked at, the first ones that came. */
-export const MOST_TIMED = 12;
+/** So many types are looked at: the first ones that came, of one minute the most frequent ones. */
+export const MOST_TIMED = 8;
 /** Shares of the shadow above an edge that has half of the primary above it. */
 export const WORSE = [0.65, 0.8, 0.95] as const;
 const PRIOR = [0.4, 0.4, 0.2] as const;
 /** Sums of an excursion: `Waiting`, in its order. */
 export const TIMED_SUMS = 5;
-/** Of fewer the place of a type is not known. */
-const FEWEST = 20;
 const NOTHING: Waiting = { n0: 0, e0: 0, n1: 0, e1: 0, over: 0 };
 
 /** What a minute is held against. */
@@ -70,7 +74,7 @@ type Ground = {
 
 function newLatency(name: string, minute: number): OperationLatency {
   const usual = { n: [], sums: [], squares: 0, fadedAt: lastFade(minute) };
-  return { name, usual, places: null, above: { n: 0, above: 0 }, noise: NO_NOISE, ...unjudged() };
+  return { name, usual, places: null, mix: NO_MIX, above: { n: 0, above: 0 }, noise: NO_NOISE, ...unjudged() };
 }
 
 const unjudged = () => ({
@@ -95,7 +99,9 @@ export const warmLatency = (before: readonly OperationLatency[]): readonly Opera
 function known(before: readonly OperationLatency[], seen: ReadonlyMap<string, TypeMinute>, minute: number) {
   if (before.length >= MOST_TIMED) return before;
   const names = new Set(before.map(({ name }) => name));
+  const often = (name: string) => countOf(seen.get(name)!.primary) + countOf(seen.get(name)!.shadow);
   const more = [...seen.keys()].filter((name) => !names.has(name)).sort();
+  more.sort((a, b) => often(b) - often(a));
   return [...before, ...more.map((name) => newLatency(name, minute))].slice(0, MOST_TIMED);
 }
 
@@ -113,12 +119,13 @@ export function learnLatency(
     let squares = usual.squares;
     const common = meanOf(usual.n, usual.sums);
     let [count, above] = [0, 0];
-    for (const [slice, latency] of primary.entries()) {
+    for (const [slice, window] of primary.entries()) {
       while (n.length <= slice) {
         n.push(0);
         sums.push(0);
       }
-      if (!latency || elsewhere(slice)) continue;
+      if (!window || elsewhere(slice)) continue;
+      const { latency } = window;
       n[slice]! += latency.total;
       const { sum, square } = moments(latency);
       sums[slice]! += sum;
@@ -131,93 +138,38 @@ export function learnLatency(
   });
 }
 
-function faded(usual: OperationLatency['usual'], minute: number): OperationLatency['usual'] {
-  const fadedAt = Math.max(lastFade(minute), usual.fadedAt);
-  if (fadedAt === usual.fadedAt) return usual;
-  const kept = Math.exp(-(fadedAt - usual.fadedAt) / MEMORY_MINUTES);
-  const n = usual.n.map((count) => Math.round(count * kept));
-  // Means stay as they are, whatever the counts lose by rounding.
-  const parts = usual.n.map((count, i) => (count > 0 ? n[i]! / count : 0));
-  const sums = usual.sums.map((sum, i) => Math.round(sum * parts[i]!));
-  const [all, left] = [total(usual.n), total(n)];
-  return { n, sums, squares: all > 0 ? Math.round((usual.squares * left) / all) : 0, fadedAt };
-}
-
-function moments({ first, counts }: Buckets): { sum: number; square: number } {
-  let [sum, square] = [0, 0];
-  for (let i = 0; i < counts.length; i += 1) {
-    const bucket = first + i;
-    sum += counts[i]! * bucket;
-    square += counts[i]! * bucket * bucket;
-  }
-  return { sum, square };
-}
-
-function total(figures: readonly number[]): number {
-  let sum = 0;
-  for (const figure of figures) sum += figure;
-  return sum;
-}
-
-const meanOf = (n: readonly number[], sums: readonly number[]): number | null =>
-  total(n) > 0 ? total(sums) / total(n) : null;
-
-const meanIn = ({ n, sums }: OperationLatency['usual'], slice: number): number | null =>
-  n[slice]! > 0 ? sums[slice]! / n[slice]! : null;
-
 /** Where the slices stand at the first minute of a stage, see `levelsOf`: keys that differ, differ in each type. */
-export function placeLatency(before: readonly OperationLatency[], standing: Standing): readonly OperationLatency[] {
-  return before.map((one) => ({ ...one, places: placesOf(one, standing) }));
+export function placeLatency(
+  before: readonly OperationLatency[],
+  standing: Standing | null,
+  slices: Pick<Planned, 'ends' | 'share'>,
+): readonly OperationLatency[] {
+  const mixes = mixOf(
+    before.map(({ usual }) => usual.n),
+    slices,
+  );
+  return before.map((one, i) => ({
+    ...one,
+    places: standing ? placesOf(one, standing) : one.places,
+    mix: mixes[i]!,
+  }));
 }
 
-function placesOf({ usual, places }: OperationLatency, { fresh, sticky, total: all }: Standing): Places | null {
-  const { n, sums, squares } = usual;
-  const seen = [...fresh.keys()].filter((slice) => fresh[slice] && n[slice]! > 0);
-  const count = seen.reduce((sum, slice) => sum + n[slice]!, 0);
-  if (count < FEWEST) return places;
-  const common = seen.reduce((sum, slice) => sum + sums[slice]!, 0) / count;
-  let within = squares;
-  for (const [slice, some] of n.entries()) if (some > 0) within -= sums[slice]! ** 2 / some;
-  // Latencies that are all in one bucket are as certain as a bucket is wide.
-  const variance = Math.max(1, within / total(n));
-  const squaresOf = (slice: number) => (n[slice]! * (sums[slice]! / n[slice]! - common) ** 2) / variance;
-  const differ = spreadBeyondChance(seen.map(squaresOf));
-  const believed = believedWhere(Math.max(differ, (sticky * count) / Math.max(count, all)));
-  const moved = places ? movedSince(usual, places, (slice) => fresh[slice]!) : 0;
-  const own = [...fresh.keys()].map((slice) => (fresh[slice] ? meanIn(usual, slice) : null));
-  return {
-    own,
-    edges: own.map((mean, slice) => {
-      if (!fresh[slice]) return places?.edges[slice] == null ? null : places.edges[slice]! + moved;
-      if (mean === null) return believed === 0 ? common : null;
-      return common + believed * (mean - common);
-    }),
-    uncertain: own.map((_, slice) =>
-      fresh[slice] ? believedUncertain(believed, 0.5, n[slice] ?? 0) : (places?.uncertain[slice] ?? 0),
-    ),
-  };
-}
-
-/** By how many buckets the slices that are still on the primary have moved since they were placed. */
-function movedSince(usual: OperationLatency['usual'], { own }: Places, isThere: (slice: number) => boolean): number {
-  let [moved, weight] = [0, 0];
-  for (const [slice, before] of own.entries()) {
-    const now = meanIn(usual, slice);
-    if (before === null || now === null || !isThere(slice)) continue;
-    moved += usual.n[slice]! * (now - before);
-    weight += usual.n[slice]!;
-  }
-  return weight > 0 ? moved / weight : 0;
-}
-
-/** One minute of both sides. Where all is one type, the sum says it. */
-export function testLatency(
+/** The types of a minute, and how often they have come in the last ones. */
+export function mixLatency(
   before: readonly OperationLatency[],
   seen: ReadonlyMap<string, TypeMinute>,
   minute: number,
+): readonly OperationLatency[] {
+  return known(before, seen, minute).map((one) => ({ ...one, mix: mixAfter(one, seen.get(one.name)) }));
+}
+
+/** One minute of both sides. Where all is one type, the sum says it. @param all from `mixLatency` */
+export function testLatency(
+  all: readonly OperationLatency[],
+  seen: ReadonlyMap<string, TypeMinute>,
   ground: Ground,
 ): readonly OperationLatency[] {
-  const all = known(before, seen, minute);
   if (all.length < 2) return all;
   const limits = cap(neededBy(all.length, ground.horizon), PRIOR);
   return all.map((one) => {
@@ -264,7 +216,7 @@ function compared(one: OperationLatency, { primary, shadow }: TypeMinute, { plan
     const edge = edgeOf(slice);
     if (edge === null) continue;
     const uncertain = slice < ends.length ? one.places!.uncertain[slice]! : 0;
-    const [before, now] = [primary[slice], shadow[slice]];
+    const [before, now] = [primary[slice]?.latency, shadow[slice]?.latency];
     if (before && !onShadow(planned, slice)) {
       counted.n0 += before.total;
       counted.e0 += countAboveEdge(before, edge);
@@ -295,7 +247,14 @@ const neededBy = (types: number, horizon: number) =>
   logNeededOf(OPERATIONS_LATENCY_BUDGET, horizon) + Math.log(Math.max(1, types));
 
 /** What is known of one type: whether it is proven to be slower, the counts of its excursion, and where the primary is, in buckets. */
-export type TimedOperation = { name: string; proven: boolean; size: Size; counts: Waiting; badMinutes: number; edge: number };
+export type TimedOperation = {
+  name: string;
+  proven: boolean;
+  size: Size;
+  counts: Waiting;
+  badMinutes: number;
+  edge: number;
+};
 
 /** @param least bad minutes that the policy asks for */
 export function timedOperations(

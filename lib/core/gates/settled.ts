@@ -99,6 +99,7 @@ const latency = (one: OperationLatency): OperationLatency => ({
     edges: one.places.edges.map(place),
     uncertain: one.places.uncertain.map(roughly),
   },
+  mix: each(one.mix, digits),
   above: { n: one.above.n, above: roughly(one.above.above) },
   noise: noise(one.noise, digits),
   waiting: each(one.waiting, roughly),
