@@ -1,4 +1,4 @@
-/** What begins anew within the evidence of a cutover: another run, a stage, the minutes after the warm-up, a day. */
+/** What begins again within the evidence of a cutover: another run, a stage, the minutes after the warm-up, a day. */
 
 import type { Evidence } from './evidence.ts';
 import { onShadow } from './ground.ts';
