@@ -16,6 +16,7 @@ function sizeOf(errors: number, offset: number, shadow: Partial<MinuteWindow> = 
     n1: 1_000,
     timed: 1_000,
     errors: { primary: 20, shadow: errors, usual: 0.02, offset },
+    busy: [],
     latency: [],
     fewLeft: false,
     past: null,
