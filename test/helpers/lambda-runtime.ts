@@ -29,6 +29,8 @@ export type Runtime = {
   invokeStreaming(event: object): Promise<string>;
   /** What it has written, the last lines of it. */
   output(): readonly string[];
+  /** Of its invocations. */
+  ids: readonly string[];
   /** Memory of its process, as it is now. */
   residentMb(): number;
   /** SIGSTOP, `meanwhile`, SIGCONT. Its wall clock is `ms` further then; its monotonic clock is not, as in a frozen Lambda. */
@@ -63,6 +65,8 @@ export async function startRuntime(options: {
   let next: ServerResponse | null = null;
   const queue: { id: string; event: object; timeoutMs: number }[] = [];
   let waiting: Waiting | null = null;
+  let tooLong: NodeJS.Timeout | undefined;
+  const ids: string[] = [];
 
   /** What it died of before anybody asked it for something. */
   let failed: Error | null = null;
@@ -88,6 +92,10 @@ export async function startRuntime(options: {
     });
     next.end(JSON.stringify(one.event));
     next = null;
+    tooLong = setTimeout(() => {
+      fail(new Error(`Task timed out after ${(one.timeoutMs / 1_000).toFixed(2)} seconds`));
+      child.kill('SIGKILL');
+    }, one.timeoutMs);
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -131,25 +139,24 @@ export async function startRuntime(options: {
 
   function invoke(event: object, timeoutMs = 20_000): Promise<string> {
     const id = randomUUID();
-    const tooLong = setTimeout(() => {
-      fail(new Error(`Task timed out after ${(timeoutMs / 1_000).toFixed(2)} seconds`));
-      child.kill('SIGKILL');
-    }, timeoutMs);
-    const answered = new Promise<string>((resolve, reject) => {
+    return new Promise<string>((resolve, reject) => {
       waiting = { id, resolve, reject };
       if (failed) reject(failed);
       queue.push({ id, event, timeoutMs });
+      ids.push(id);
       hand();
-    });
-    return answered.finally(() => clearTimeout(tooLong));
+    }).finally(() => clearTimeout(tooLong));
   }
 
   return {
     invoke: async (event, timeoutMs) => JSON.parse(await invoke(event, timeoutMs)) as unknown,
     invokeStreaming: invoke,
     output: () => output,
+    ids,
     residentMb: () => Number(seenOf(child, 'rss')) / 1_024,
     async frozenFor(ms, meanwhile) {
+      // Lambda freezes what asks for its next invocation.
+      while (!next) await new Promise(setImmediate);
       child.kill('SIGSTOP');
       while (!/^T/.test(seenOf(child, 'state')));
       await meanwhile();
