@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { CrossfadeError } from '../../../core/base/errors.ts';
 import type { RowComparison } from '../../../core/table/reading.ts';
 import { quoteText } from '../../../core/table/shape.ts';
-import type { Flow } from '../../../core/table/sql/names.ts';
+import { type Flow, hasForms, plainly } from '../../../core/table/sql/names.ts';
 import {
   type Bound,
   digest,
@@ -15,11 +15,14 @@ import {
   type Range,
   standingOf,
 } from '../../../core/table/sql/remote/range.ts';
-import type { Remote } from './remote.ts';
+import { sqlstateOf } from '../connection/connection.ts';
+import { OF_A_ROW, type Remote } from './remote.ts';
 
 export type Tier = 'fast' | 'proof';
 /** A key as people read it, and the columns that differ: none where one side has no row. */
 export type Divergence = { key: string; columns: readonly string[] };
+type Compared = { to: Bound; rows: number; diverged: readonly Divergence[] };
+type Both = { owner: Remote['primary']['owner']; there: Remote['shadow']['connection'] };
 type Hashed = { key: string; shown: string; hashes: readonly (string | null)[] };
 
 const RANGE_ROWS = 10_000;
@@ -33,13 +36,27 @@ export async function compareRange(
   flow: Flow,
   from: Bound,
   tier: Tier,
-): Promise<{ to: Bound; rows: number; diverged: readonly Divergence[] }> {
+): Promise<Compared> {
   const ends = [
     ...(await owner.call<{ key: readonly string[] }>(nthKey(flow, 'source', from, RANGE_ROWS), [], LONG)),
     // Where the shadow has many more rows, the range ends with some of those.
     ...(await there.call<{ key: readonly string[] }>(nthKey(flow, 'target', from, 2 * RANGE_ROWS), [], LONG)),
   ];
   const range: Range = { from, to: ends[0]?.key ?? null };
+  return inForm(flow, (one) => compareRows({ owner, there }, one, range, tier));
+}
+
+/** And again without forms, where a row of the other side has none: somebody else wrote it. */
+async function inForm<Answer>(flow: Flow, compare: (flow: Flow) => Promise<Answer>): Promise<Answer> {
+  try {
+    return await compare(flow);
+  } catch (error) {
+    if (!hasForms(flow) || !OF_A_ROW.test(sqlstateOf(error) ?? '')) throw error;
+    return compare(plainly(flow));
+  }
+}
+
+async function compareRows({ owner, there }: Both, flow: Flow, range: Range, tier: Tier): Promise<Compared> {
   // Keys are late as of one statement, and rows are read by that very statement.
   const read = `SELECT to_jsonb(l.late) AS late, d.rows, d.sum FROM (SELECT ARRAY(${lateKeys(flow, range)}) AS late) l,
     LATERAL (${digest(flow, 'source', range, { tier, late: 'l.late' })}) d`;
@@ -53,8 +70,6 @@ export async function compareRange(
   const equal = here!.rows === other!.rows && here!.sum === other!.sum;
   return { to: range.to, rows, diverged: equal ? [] : await differing({ owner, there }, flow, range) };
 }
-
-type Both = { owner: Remote['primary']['owner']; there: Remote['shadow']['connection'] };
 
 async function differing({ owner, there }: Both, flow: Flow, range: Range): Promise<Divergence[]> {
   const late = async () => {
@@ -93,10 +108,12 @@ export async function compareKey(
       'invalid_input',
       `That is no key of the table of cutover '${cutover.id}'. Give it as status shows it, for example {"${names[0]}": 5}, or the bare value where the key is one column.`,
     );
-  const hashesOf = async (connection: Both['there'], side: 'source' | 'target') =>
-    (await connection.call<Pick<Hashed, 'hashes'>>(oneRow(flow, side, given), [], LONG))[0]?.hashes ?? null;
-  const here = await hashesOf(owner, 'source');
-  const there = await hashesOf(shadow.connection, 'target');
+  const hashesOf = async (one: Flow, connection: Both['there'], side: 'source' | 'target') =>
+    (await connection.call<Pick<Hashed, 'hashes'>>(oneRow(one, side, given), [], LONG))[0]?.hashes ?? null;
+  const [here, there] = await inForm(flow, async (one) => [
+    await hashesOf(one, owner, 'source'),
+    await hashesOf(one, shadow.connection, 'target'),
+  ]);
   const [standing] = await owner.call<{ shown: string; late: boolean; quarantined: boolean }>(
     standingOf(flow, given),
     [],

@@ -18,6 +18,7 @@ import { equalKeys, orderedKeys } from './key-operators.ts';
 import {
   asSource,
   asTarget,
+  comparedSources,
   comparedTargets,
   type Flow,
   fence,
@@ -204,7 +205,7 @@ function sweepDiffering(
   const { outbox } = objectNames(flow.id);
   const { key, compared } = flow.mapping;
   const isMeant = (_: unknown, i: number) => columns.includes(compared[i]!.target);
-  const source = compared.filter(isMeant).map(({ sql }) => sql);
+  const source = comparedSources(flow).filter(isMeant);
   const target = comparedTargets(flow).filter(isMeant);
   const sourceKey = (i: number) => `p.${quoteName(key[i]!.source.name)}`;
   return `BEGIN

@@ -15,6 +15,7 @@ import { equalKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
+  comparedSources,
   comparedTargets,
   type Flow,
   fence,
@@ -428,7 +429,7 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
   if (validation === 'disabled') return '';
   const { outbox } = objectNames(flow.id);
   const { mapping } = flow;
-  const compared = mapping.compared.map(({ sql }) => sql);
+  const compared = comparedSources(flow);
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
   const target = comparedTargets(flow);
   const targetKey = `t.${quoteName(mapping.key[0]!.target.name)}`;

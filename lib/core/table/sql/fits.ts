@@ -5,7 +5,17 @@
 
 import { quoteName } from '../shape.ts';
 import { equalKeys } from './key-operators.ts';
-import { type Flow, keys, keyType, objectNames, rowValue, securely, sourceTable, whenAKeyFails } from './names.ts';
+import {
+  comparedSources,
+  type Flow,
+  keys,
+  keyType,
+  objectNames,
+  rowValue,
+  securely,
+  sourceTable,
+  whenAKeyFails,
+} from './names.ts';
 
 /** STABLE, so that it sees the snapshot of the statement that asks. */
 export function createFits(flow: Flow): string {
@@ -39,7 +49,9 @@ export function sourcedByFit(flow: Flow, condition: string): string {
   const { mapping } = flow;
   const named = (alias: string) => keys(flow, (k, i) => `${alias}.${quoteName(mapping.key[i]!.source.name)} AS ${k}`);
   const asked = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
-  const values = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
+  const values = comparedSources(flow)
+    .map((sql, index) => `, ${sql} AS c${index + 1}`)
+    .join('');
   // Materialised, and with an OFFSET: a condition that the planner moves past the casts guards nothing.
   return `judged AS MATERIALIZED (
     SELECT p.*, ${fits}(${asked}) AS crossfade_fits FROM ${sourceTable(flow)} AS p WHERE ${condition}

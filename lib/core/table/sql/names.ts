@@ -191,13 +191,39 @@ export function quarantinedPart(flow: Flow, index: number): string {
   return `(q.key::jsonb ->> ${quoteText(source.name)})::${keyType(source)}`;
 }
 
-/** `t.name` of each column that is compared, as the type under its domain. */
+/** What is compared of a row of the source, `p`, in the order of `mapping.compared`. */
+export const comparedSources = (flow: Flow): string[] =>
+  flow.mapping.compared.map(({ sql, form }) => form?.source ?? sql);
+
+/** The same of a row of the target, `t`, as the type under its domain. */
 export function comparedTargets(flow: Flow): string[] {
-  return flow.mapping.compared.map(({ target }) => {
+  return flow.mapping.compared.map(({ target, form }) => {
     const { base } = columnOf(flow.target, target)!;
-    return base ? `(t.${quoteName(target)})::${base}` : `t.${quoteName(target)}`;
+    return form?.target ?? (base ? `(t.${quoteName(target)})::${base}` : `t.${quoteName(target)}`);
   });
 }
+
+/** What these values are of. */
+export const comparedColumns = (flow: Flow): ColumnShape[] =>
+  flow.mapping.compared.map(({ target, form }) => form?.column ?? columnOf(flow.target, target)!);
+
+/** Without forms: a value that somebody else wrote into the target may have none, and no such cast is made of it. */
+export const plainly = (flow: Flow): Flow => ({
+  ...flow,
+  mapping: { ...flow.mapping, compared: flow.mapping.compared.map(({ form: _, ...plain }) => plain) },
+});
+
+export const hasForms = ({ mapping }: Flow): boolean => mapping.compared.some(({ form }) => form !== undefined);
+
+/** Statements that compare, and again without forms when one of them fails. */
+export const inForm = (flow: Flow, make: (flow: Flow) => string): string =>
+  hasForms(flow)
+    ? `BEGIN
+      ${make(flow)}
+    EXCEPTION ${whenAKeyFails()} THEN
+      ${make(plainly(flow))}
+    END;`
+    : make(flow);
 
 /**
  * A record of columns, comparable byte by byte with `*<>`: scale, −0 and types without `=` make a difference, too.
