@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { CrossfadeError } from '../../../core/base/errors.ts';
 import type { RowComparison } from '../../../core/table/reading.ts';
 import { quoteText } from '../../../core/table/shape.ts';
-import { type Flow, hasForms, plainly } from '../../../core/table/sql/names.ts';
+import { hasForms, plainly } from '../../../core/table/sql/compared.ts';
+import type { Flow } from '../../../core/table/sql/names.ts';
 import {
   type Bound,
   digest,
@@ -27,6 +28,8 @@ type Hashed = { key: string; shown: string; hashes: readonly (string | null)[] }
 
 const RANGE_ROWS = 10_000;
 export const LONG = { deadlineMs: 20_000 };
+/** Values become texts, of which hashes are made: alike on both sides. */
+const alike = ({ meaning }: Flow) => ({ ...LONG, settings: { ...meaning } });
 
 export const textArray = (values: readonly string[]) => `ARRAY[${values.map(quoteText).join(', ')}]::text[]`;
 
@@ -38,9 +41,9 @@ export async function compareRange(
   tier: Tier,
 ): Promise<Compared> {
   const ends = [
-    ...(await owner.call<{ key: readonly string[] }>(nthKey(flow, 'source', from, RANGE_ROWS), [], LONG)),
+    ...(await owner.call<{ key: readonly string[] }>(nthKey(flow, 'source', from, RANGE_ROWS), [], alike(flow))),
     // Where the shadow has many more rows, the range ends with some of those.
-    ...(await there.call<{ key: readonly string[] }>(nthKey(flow, 'target', from, 2 * RANGE_ROWS), [], LONG)),
+    ...(await there.call<{ key: readonly string[] }>(nthKey(flow, 'target', from, 2 * RANGE_ROWS), [], alike(flow))),
   ];
   const range: Range = { from, to: ends[0]?.key ?? null };
   return inForm(flow, (one) => compareRows({ owner, there }, one, range, tier));
@@ -60,11 +63,11 @@ async function compareRows({ owner, there }: Both, flow: Flow, range: Range, tie
   // Keys are late as of one statement, and rows are read by that very statement.
   const read = `SELECT to_jsonb(l.late) AS late, d.rows, d.sum FROM (SELECT ARRAY(${lateKeys(flow, range)}) AS late) l,
     LATERAL (${digest(flow, 'source', range, { tier, late: 'l.late' })}) d`;
-  const [here] = await owner.call<{ late: readonly string[]; rows: string; sum: string }>(read, [], LONG);
+  const [here] = await owner.call<{ late: readonly string[]; rows: string; sum: string }>(read, [], alike(flow));
   const [other] = await there.call<{ rows: string; sum: string }>(
     digest(flow, 'target', range, { tier, late: textArray(here!.late) }),
     [],
-    LONG,
+    alike(flow),
   );
   const rows = Number(here!.rows);
   const equal = here!.rows === other!.rows && here!.sum === other!.sum;
@@ -74,12 +77,12 @@ async function compareRows({ owner, there }: Both, flow: Flow, range: Range, tie
 async function differing({ owner, there }: Both, flow: Flow, range: Range): Promise<Divergence[]> {
   const late = async () => {
     const asked = `SELECT to_jsonb(ARRAY(${lateKeys(flow, range)})) AS late`;
-    const [row] = await owner.call<{ late: readonly string[] }>(asked, [], LONG);
+    const [row] = await owner.call<{ late: readonly string[] }>(asked, [], alike(flow));
     return row!.late;
   };
   const out = textArray(await late());
-  const sources = await owner.call<Hashed>(hashes(flow, 'source', range, out), [], LONG);
-  const found = await there.call<Hashed>(hashes(flow, 'target', range, out), [], LONG);
+  const sources = await owner.call<Hashed>(hashes(flow, 'source', range, out), [], alike(flow));
+  const found = await there.call<Hashed>(hashes(flow, 'target', range, out), [], alike(flow));
   const targets = new Map(found.map((row) => [row.key, row]));
   // What changed between two statements of the primary has a hint by now.
   const lateNow = new Set(await late());
@@ -109,7 +112,7 @@ export async function compareKey(
       `That is no key of the table of cutover '${cutover.id}'. Give it as status shows it, for example {"${names[0]}": 5}, or the bare value where the key is one column.`,
     );
   const hashesOf = async (one: Flow, connection: Both['there'], side: 'source' | 'target') =>
-    (await connection.call<Pick<Hashed, 'hashes'>>(oneRow(one, side, given), [], LONG))[0]?.hashes ?? null;
+    (await connection.call<Pick<Hashed, 'hashes'>>(oneRow(one, side, given), [], alike(one)))[0]?.hashes ?? null;
   const [here, there] = await inForm(flow, async (one) => [
     await hashesOf(one, owner, 'source'),
     await hashesOf(one, shadow.connection, 'target'),
@@ -117,7 +120,7 @@ export async function compareKey(
   const [standing] = await owner.call<{ shown: string; late: boolean; quarantined: boolean }>(
     standingOf(flow, given),
     [],
-    LONG,
+    alike(flow),
   );
   const columns = flow.mapping.compared.map(({ target }) => target);
   const differingColumns = here && there ? columns.filter((_, i) => here[i] !== there[i]) : [];

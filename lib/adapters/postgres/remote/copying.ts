@@ -100,7 +100,14 @@ async function sendRows(
   const into = [accept, 'SET CONSTRAINTS ALL IMMEDIATE', makeRoom(flow, chunk), copyInto(flow)].join(';\n');
   const out = `SELECT crossfade.hold_batch(${id}, ${number});\nCOPY (${rowsOf(flow, chunk)}) TO STDOUT`;
   try {
-    await pipeRows({ streams, text: out }, { streams: shadow.streams, text: into }, COPY_MS);
+    await pipeRows(
+      { streams, text: out },
+      { streams: shadow.streams, text: into },
+      {
+        deadlineMs: COPY_MS,
+        ...(flow.meaning ? { settings: flow.meaning } : {}),
+      },
+    );
   } catch (error) {
     const sqlstate = sqlstateOf(error) ?? '';
     if (sqlstate === OVERTAKEN) return 'refused';

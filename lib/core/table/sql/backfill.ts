@@ -13,13 +13,12 @@ import { beyondKey } from '../mapping.ts';
 import { quoteName, quoteText } from '../shape.ts';
 import { chooseScan, SCAN_SETTING } from './choose-scan.ts';
 import { companionsOf, fillCompanions } from './companions.ts';
+import { comparedSources, comparedTargets } from './compared.ts';
 import { INLINE_PATIENCE } from './inline.ts';
 import { equalKeys, orderedKeys } from './key-operators.ts';
 import {
   asSource,
   asTarget,
-  comparedSources,
-  comparedTargets,
   type Flow,
   fence,
   keys,

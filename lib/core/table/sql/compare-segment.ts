@@ -9,18 +9,9 @@
 import { isExact, isText } from '../equality.ts';
 import { type ColumnShape, quoteName } from '../shape.ts';
 import { chooseScan } from './choose-scan.ts';
+import { comparedColumns, comparedSources, comparedTargets } from './compared.ts';
 import { equalKeys } from './key-operators.ts';
-import {
-  comparedColumns,
-  comparedSources,
-  comparedTargets,
-  FENCED,
-  type Flow,
-  keys,
-  rowValue,
-  sourceTable,
-  targetTable,
-} from './names.ts';
+import { FENCED, type Flow, keys, rowValue, sourceTable, targetTable } from './names.ts';
 import { inSegment, sortsAlike } from './segments.ts';
 
 /**

@@ -11,12 +11,11 @@ import type { ValidationMode } from '../../cutover/cutover.ts';
 import { namesExactly } from '../equality.ts';
 import { isPartitioned, quoteName, quoteText } from '../shape.ts';
 import { unwritten } from './apply.ts';
+import { comparedSources, comparedTargets } from './compared.ts';
 import { equalKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
-  comparedSources,
-  comparedTargets,
   type Flow,
   fence,
   isQuarantined,

@@ -4,18 +4,9 @@
  */
 
 import { quoteName } from '../shape.ts';
+import { comparedSources } from './compared.ts';
 import { equalKeys } from './key-operators.ts';
-import {
-  comparedSources,
-  type Flow,
-  keys,
-  keyType,
-  objectNames,
-  rowValue,
-  securely,
-  sourceTable,
-  whenAKeyFails,
-} from './names.ts';
+import { type Flow, keys, keyType, objectNames, rowValue, securely, sourceTable, whenAKeyFails } from './names.ts';
 
 /** STABLE, so that it sees the snapshot of the statement that asks. */
 export function createFits(flow: Flow): string {

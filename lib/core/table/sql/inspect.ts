@@ -5,17 +5,15 @@
  */
 
 import { quoteName, quoteText } from '../shape.ts';
+import { comparedSources, comparedTargets, inForm } from './compared.ts';
 import { sourcedByFit } from './fits.ts';
 import { equalKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
   asTargetIfFit,
-  comparedSources,
-  comparedTargets,
   FENCED,
   type Flow,
-  inForm,
   isQuarantined,
   keys,
   keyText,

@@ -2,9 +2,9 @@
 
 import { namesExactly } from '../equality.ts';
 import type { KeyColumns, Mapping } from '../mapping.ts';
-import { type ColumnShape, columnOf, quoteName, quoteTable, quoteText, type TableShape } from '../shape.ts';
+import { type ColumnShape, quoteName, quoteTable, quoteText, type TableShape } from '../shape.ts';
 import { equalKeys } from './key-operators.ts';
-import { DEMAND_READ_COMMITTED, functionSettings, OWN_PATH } from './session.ts';
+import { DEMAND_READ_COMMITTED, functionSettings, OWN_PATH, type Stated } from './session.ts';
 
 /** One direction of one cutover: rows flow from source to target. */
 export type Flow = {
@@ -14,6 +14,8 @@ export type Flow = {
   mapping: Mapping;
   /** The application's transactions write the target, too, and hold locks of keys until they end. */
   inline?: boolean;
+  /** Between two databases: what both state, so that a text that one writes is the same value to the other. */
+  meaning?: Stated;
 };
 
 /** Everything of a cutover in the schema `crossfade`; ids are lower_snake_case, so the names need no care. */
@@ -190,40 +192,6 @@ export function quarantinedPart(flow: Flow, index: number): string {
   const { source } = flow.mapping.key[index]!;
   return `(q.key::jsonb ->> ${quoteText(source.name)})::${keyType(source)}`;
 }
-
-/** What is compared of a row of the source, `p`, in the order of `mapping.compared`. */
-export const comparedSources = (flow: Flow): string[] =>
-  flow.mapping.compared.map(({ sql, form }) => form?.source ?? sql);
-
-/** The same of a row of the target, `t`, as the type under its domain. */
-export function comparedTargets(flow: Flow): string[] {
-  return flow.mapping.compared.map(({ target, form }) => {
-    const { base } = columnOf(flow.target, target)!;
-    return form?.target ?? (base ? `(t.${quoteName(target)})::${base}` : `t.${quoteName(target)}`);
-  });
-}
-
-/** What these values are of. */
-export const comparedColumns = (flow: Flow): ColumnShape[] =>
-  flow.mapping.compared.map(({ target, form }) => form?.column ?? columnOf(flow.target, target)!);
-
-/** Without forms: a value that somebody else wrote into the target may have none, and no such cast is made of it. */
-export const plainly = (flow: Flow): Flow => ({
-  ...flow,
-  mapping: { ...flow.mapping, compared: flow.mapping.compared.map(({ form: _, ...plain }) => plain) },
-});
-
-export const hasForms = ({ mapping }: Flow): boolean => mapping.compared.some(({ form }) => form !== undefined);
-
-/** Statements that compare, and again without forms when one of them fails. */
-export const inForm = (flow: Flow, make: (flow: Flow) => string): string =>
-  hasForms(flow)
-    ? `BEGIN
-      ${make(flow)}
-    EXCEPTION ${whenAKeyFails()} THEN
-      ${make(plainly(flow))}
-    END;`
-    : make(flow);
 
 /**
  * A record of columns, comparable byte by byte with `*<>`: scale, −0 and types without `=` make a difference, too.

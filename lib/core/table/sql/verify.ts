@@ -8,18 +8,16 @@
 import { isPartitioned, quoteName, quoteText } from '../shape.ts';
 import { SCAN_SETTING } from './choose-scan.ts';
 import { compareSegment, unequal } from './compare-segment.ts';
+import { comparedSources, comparedTargets, inForm } from './compared.ts';
 import { sourcedByFit } from './fits.ts';
 import { equalKeys, orderedKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
   asTargetIfFit,
-  comparedSources,
-  comparedTargets,
   FENCED,
   type Flow,
   fence,
-  inForm,
   isQuarantined,
   keys,
   keyText,

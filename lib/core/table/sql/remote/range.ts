@@ -4,13 +4,11 @@
  */
 
 import { type ColumnShape, columnOf, quoteName, quoteText } from '../../shape.ts';
+import { comparedColumns, comparedSources, comparedTargets } from '../compared.ts';
 import { equalKeys, orderedKeys } from '../key-operators.ts';
 import {
   asSource,
   asTarget,
-  comparedColumns,
-  comparedSources,
-  comparedTargets,
   type Flow,
   fence,
   isQuarantined,
