@@ -21,7 +21,7 @@ import { OF_A_ROW, type Remote } from './remote.ts';
 
 export type Tier = 'fast' | 'proof';
 /** A key as people read it, and the columns that differ: none where one side has no row. */
-export type Divergence = { key: string; columns: readonly string[] };
+type Divergence = { key: string; columns: readonly string[] };
 type Compared = { to: Bound; rows: number; diverged: readonly Divergence[] };
 type Both = { owner: Remote['primary']['owner']; there: Remote['shadow']['connection'] };
 type Hashed = { key: string; shown: string; hashes: readonly (string | null)[] };
