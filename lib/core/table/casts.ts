@@ -3,8 +3,8 @@
  * back that refuses a value which would come back as another one. Pure.
  */
 
-import type { Asked } from './mapping.ts';
-import { boundless, isNumber, mayChange, rounds } from './rounding.ts';
+import type { Asked, Form } from './mapping.ts';
+import { boundless, isNumber, loses, mayChange, rounds } from './rounding.ts';
 import { baseType, type ColumnShape, quoteName, quoteText } from './shape.ts';
 
 /**
@@ -45,6 +45,26 @@ export function backOf(source: ColumnShape, target: ColumnShape, how = castOf): 
   const refuse = rounds(from, to) || isNumber(from) ? 'refuse_rounding' : 'refuse_change';
   const refused = `crossfade.${refuse}(${quoteText(target.name)}, ${column}::text)`;
   return `CASE WHEN ${changed} THEN (${refused})::${to} ELSE ${cast} END`;
+}
+
+/** A column of the new shape as the old one, to be compared: as it was asked when it was written, or in the form that both have. */
+export function comparedBack(source: ColumnShape, target: ColumnShape): { sql: string; form?: Form } {
+  const sql = backOf(source, target, comparedAs);
+  const type = baseType(source);
+  if (!loses(baseType(target), type)) return { sql };
+  const value = (column: string) => sameNumber(type, `(${column})::${type}`);
+  const form = {
+    column: { ...source, type, base: null },
+    source: value(`p.${quoteName(source.name)}`),
+    target: value(`t.${quoteName(target.name)}`),
+  };
+  return { sql, form };
+}
+
+/** A number that equals another has the same bytes: neither a scale nor a sign of zero. */
+function sameNumber(type: string, sql: string): string {
+  if (/^numeric/.test(type)) return `trim_scale(${sql})`;
+  return /^(real|double precision)$/.test(type) ? `(${sql} + 0::${type})` : sql;
 }
 
 export function askedOf(source: ColumnShape, target: ColumnShape): Asked | null {

@@ -28,12 +28,18 @@ export type Mapping = {
    * Columns in which both sides must agree byte by byte, generated ones included. Key columns only where equal is not the same:
    * the rows are found by `=`, and may differ even so.
    */
-  compared: readonly { target: string; sql: string; declared?: true }[];
+  compared: readonly { target: string; sql: string; declared?: true; form?: Form }[];
   /** Of the way back: columns of its source, the new shape, that a trigger computes for the application. */
   kept?: readonly KeptColumn[];
   /** Columns of other tables that are filled for a new key. */
   companions?: readonly Companion[];
 };
+
+/**
+ * Of the way back: what both sides of a column are compared as, where the way there has lost something, such as the spelling of json in
+ * jsonb. A row that was not written since has it still, and differs in nothing that the other side could tell.
+ */
+export type Form = { column: ColumnShape; source: string; target: string };
 
 /** A column of the new shape, and how it is computed from a row of it, as the old row that it stands for, in scope as `p`. */
 export type KeptColumn = { column: ColumnShape; sql: string; inputs: readonly KeptInput[] };

@@ -46,6 +46,15 @@ export function mayChange(from: string, to: string): boolean {
   return true;
 }
 
+/**
+ * True when the way from one type to the other may lose what the way back cannot give again, and what comes back loses nothing more. Lists
+ * of numbers are left out: their equality is of numbers, and no text of theirs has it. Out of jsonb everything comes back.
+ */
+export function loses(from: string, to: string): boolean {
+  if (from === to || from === 'jsonb' || (isNumber(to) && to.endsWith('[]'))) return false;
+  return to === 'jsonb' || mayChange(from, to);
+}
+
 const zone = (type: string) => / with time zone/.test(type);
 
 /** Numbers that are equal are the same number, whatever their scale; of all other types the bytes are compared. */

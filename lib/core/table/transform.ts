@@ -5,7 +5,7 @@
  */
 
 import type { TableDeclaration } from '../cutover/table-declaration.ts';
-import { askedOf, backOf, castOf, comparedAs, unbounded } from './casts.ts';
+import { askedOf, backOf, castOf, comparedAs, comparedBack, unbounded } from './casts.ts';
 import {
   type ColumnPreview,
   columnPreviews,
@@ -147,7 +147,11 @@ function compileReverse(tables: DeclaredTables, problems: string[]): Mapping | n
       const sql = pair?.written ?? backOf(back, unbounded(target));
       const asked = pair ? askedOfKey(pair) : askedOf(back, unbounded(target));
       written.push({ target: target.name, sql, insertOnly: false, ...(asked ? { asked } : {}) });
-      if (isCompared) compared.push({ target: target.name, sql: backOf(back, target, comparedAs) });
+      if (isCompared)
+        compared.push({
+          target: target.name,
+          ...(pair ? { sql: backOf(back, target, comparedAs) } : comparedBack(back, target)),
+        });
     } else if (declared) {
       const type = baseType(unbounded(target));
       written.push({ target: target.name, sql: `(${declared.insertOnly})::${type}`, insertOnly: true, ...DECLARED });

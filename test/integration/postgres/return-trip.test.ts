@@ -79,4 +79,46 @@ describe('after promotion', () => {
       expect(await plane.rollbackReady(id)).toEqual({ ready: true });
     },
   );
+
+  it('misses nothing that the way there has lost, and finds what somebody else wrote', async () => {
+    const columns = {
+      doc: ['json', 'jsonb', `'{"b": 1,   "a":2}'`, `'{"b": 3}'`],
+      list: ['json[]', 'jsonb[]', `ARRAY['{"b":1}'::json]`, `ARRAY['{"b":2}'::json]`],
+      ratio: ['float8', 'numeric', '0.1::float8 + 0.2', '5'],
+      price: ['numeric', 'numeric(10,2)', '1.555', '1e12'],
+      truth: ['integer', 'boolean', '7', '0'],
+      name: ['text', 'uuid', "'A0000000-0000-0000-0000-000000000001'", "'nobody'"],
+      moment: ['timestamptz', 'date', "'2026-10-25 12:00+01'", "'2000-01-01'"],
+    };
+    const names = Object.keys(columns);
+    const all = (which: 0 | 1) => Object.entries(columns).map(([name, types]) => `${name} ${types[which]}`);
+    const values = Object.values(columns).map(([, , value]) => value);
+    await db.sql.unsafe(`CREATE TABLE lost (id integer PRIMARY KEY, ${all(0)}); INSERT INTO lost SELECT i, ${values} FROM generate_series(1, 9) i;
+      CREATE TABLE lost_v2 (id bigint PRIMARY KEY, ${all(1)})`);
+    const cutover: TableCutover = {
+      id: 'lost',
+      validation: 'strict',
+      table: { primary: 'public.lost', shadow: 'public.lost_v2' },
+    };
+    await plane.start(cutover);
+    await plane.copy('lost', 1);
+    await plane.promote(cutover, { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 20 });
+    const diverged = async (tier: 'fast' | 'proof' = 'fast') => {
+      const step = await plane.verify('lost', 2, 0, { tier });
+      return (step as unknown as { result: { samples: { key: string; columns: string[] }[] } }).result.samples;
+    };
+    expect([await diverged(), await diverged('proof')]).toEqual([[], []]);
+    expect(await plane.consistency('lost')).toMatchObject({ consistent: 9, diverged: 0 });
+    await db.sql.unsafe(`ALTER TABLE lost_old DISABLE TRIGGER ALL;
+      ${names.map((name, i) => `UPDATE lost_old SET ${name} = ${columns[name as keyof typeof columns][3]} WHERE id = ${i + 1}`).join(';')};
+      ALTER TABLE lost_old ENABLE TRIGGER ALL`);
+    const found = await diverged();
+    for (const [i, name] of names.entries()) {
+      expect(found).toContainEqual({ key: `{"id": ${i + 1}}`, columns: expect.arrayContaining([name]) });
+      expect(await plane.compareRow('lost', String(i + 1))).toMatchObject({ equal: false });
+    }
+    await plane.repair('lost');
+    await plane.settle('lost', 2);
+    expect([await diverged(), await diverged('proof')]).toEqual([[], []]);
+  });
 });

@@ -197,6 +197,58 @@ describe.skipIf(inject('servers') === null)('a shadow in another cluster', () =>
     await wide.close();
   });
 
+  it('has the values that the primary means, whatever each owner has set, and completed it misses nothing that the way there has lost', async () => {
+    const settings = {
+      primary: { timezone: 'America/New_York', intervalstyle: 'sql_standard', bytea_output: 'escape' },
+      shadow: { timezone: 'Asia/Kolkata', intervalstyle: 'postgres_verbose', bytea_output: 'hex' },
+    };
+    for (const side of ['primary', 'shadow'] as const)
+      for (const [name, value] of Object.entries(settings[side]))
+        await two[side].sql.unsafe(`ALTER ROLE app_owner IN DATABASE ${two[side].name} SET ${name} = '${value}'`);
+    const columns = (at: string, doc: string, price: string) =>
+      `at ${at}, doc ${doc}, price ${price}, spans interval[], moments tstzrange, raw bytea, id integer PRIMARY KEY`;
+    const row = (id: number) =>
+      `('2024-07-01 12:00', '{"b":1,  "a":2}', 1.555, ARRAY['-1 day -02:03:04'::interval, '-1 year'], '[2024-07-01 12:00+00,)', '\\x00ff5c', ${id})`;
+    await write(
+      `CREATE TABLE forms (${columns('timestamp', 'json', 'numeric')}); INSERT INTO forms VALUES ${row(1)}, ${row(2)}, ${row(3)}`,
+    );
+    await two.shadow.owner.unsafe(`CREATE TABLE forms (${columns('timestamptz', 'jsonb', 'numeric(10,2)')})`);
+    const table = { primary: 'public.forms', shadow: 'public.forms', connection: 'new' };
+    const forms: TableCutover = { id: 'forms', validation: 'strict', table };
+    const moved = remotePlane(two, forms);
+    const diverged = async (epoch: number, tier: 'fast' | 'proof' = 'fast') => {
+      const step = await moved.verify('forms', epoch, epoch, { tier });
+      return (step as unknown as { result: { samples: unknown[] } }).result.samples;
+    };
+    await moved.start();
+    await moved.copy(1);
+    await write(`INSERT INTO forms VALUES ${row(4)}`);
+    await moved.settle(1);
+    const values = `extract(epoch FROM moments_from)::bigint AS "from", spans = ARRAY['-1 day -02:03:04'::interval, '-1 year'] AS spans, encode(raw, 'hex') AS raw`;
+    const inForms = `(SELECT lower(moments) AS moments_from, spans, raw FROM forms ORDER BY id) f`;
+    const meant = Array.from({ length: 4 }, () => ({ from: '1719835200', spans: true, raw: '00ff5c' }));
+    expect(await two.shadow.sql.unsafe(`SELECT ${values} FROM ${inForms}`)).toEqual(meant);
+    expect([await diverged(1), await diverged(1, 'proof')]).toEqual([[], []]);
+    const step = { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 2 };
+    expect(await moved.promote(forms, step)).toMatchObject({ kind: 'swapped' });
+    expect([await diverged(2), await diverged(2, 'proof')]).toEqual([[], []]);
+    await two.shadow.owner`UPDATE forms SET raw = raw WHERE id IN (2, 4)`;
+    await moved.settle(2);
+    expect(await two.primary.sql`SELECT at::text, price::float FROM forms ORDER BY id`).toEqual(
+      [1.555, 1.56, 1.555, 1.56].map((price) => ({ at: '2024-07-01 12:00:00', price })),
+    );
+    expect(await diverged(2)).toEqual([]);
+    // Others write past the guard: another value, and one that the new table could not hold.
+    await two.primary.sql
+      .unsafe(`ALTER TABLE forms DISABLE TRIGGER ALL; UPDATE forms SET doc = '{"b": 2}' WHERE id = 1`)
+      .simple();
+    expect(await diverged(2)).toEqual([{ key: '{"id": 1}', columns: ['doc'] }]);
+    await two.primary.sql`UPDATE forms SET price = 1e12 WHERE id = 2`;
+    expect(await diverged(2)).toContainEqual({ key: '{"id": 2}', columns: ['price'] });
+    expect(await moved.compareRow('forms', '2')).toMatchObject({ equal: false, differingColumns: ['price'] });
+    await moved.close();
+  });
+
   it('is found by the name of its connection, and a name without an address is refused', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'crossfade-remote-'));
     const file = join(directory, 'cutovers.json');

@@ -21,13 +21,14 @@ export function remoteCapture(remote: Remote): Pick<Capture, 'arm' | 'adopt' | '
   const never = (why: string) => Promise.resolve({ kind: 'refused' as const, why });
   return {
     async arm(_, fence) {
-      const { flow, directions } = await compileRemote(remote);
+      const { flow, directions } = await compileRemote(remote, 'start');
       const { source } = flow;
       const shared = await sharedTables(owner, id, [source.oid]);
       if (shared.length > 0) throw refused(remote, shared);
       const objects = leadingObjects(flow);
       // What receives is there before anything is sent. After an earlier completion the shadow takes no writes of the application, and goes on so.
-      await connection.script([dropCapture(id), ...dropLeadingObjects(id), ...followingObjects(flow)].join(';\n'));
+      const receives = [dropCapture(id), ...dropLeadingObjects(id), ...followingObjects(flow)].join(';\n');
+      await connection.script(receives, { settings: flow.meaning! });
       const statements = [
         `SELECT crossfade.hold_shape(ARRAY[${source.oid}]::oid[])`,
         `SELECT crossfade.refuse_shared(${quoteText(id)}, ARRAY[${source.oid}]::oid[])`,

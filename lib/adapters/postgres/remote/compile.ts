@@ -1,15 +1,17 @@
 /** Both tables of such a cutover, each as its own catalog has it, and what goes from the one to the other. */
 
-import { CrossfadeError } from '../../../core/base/errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
 import type { Mapping } from '../../../core/table/mapping.ts';
 import { refuseRelation, refuseRelatives } from '../../../core/table/promotion/refusals.ts';
 import { refuseForced } from '../../../core/table/promotion/row-security.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
 import type { Flow } from '../../../core/table/sql/names.ts';
 import { localColumns, remoteRefusals } from '../../../core/table/sql/remote/refusals.ts';
+import { SHARED_MEANING, type Stated } from '../../../core/table/sql/session.ts';
 import { type Compiled, compileTransform } from '../../../core/table/transform.ts';
 import { readTable } from '../capture/catalog.ts';
 import { type Direction, resolveTransform } from '../capture/check-transform.ts';
+import { sqlstateOf } from '../connection/connection.ts';
 import { SCHEMA_VERSION, versionOf } from '../migrations/handshake.ts';
 import { readDependents } from '../swapping/dependents.ts';
 import type { Remote } from './remote.ts';
@@ -27,8 +29,11 @@ export type CompiledRemote = {
 /** The number of a table of another database: no table here has it. */
 const ELSEWHERE = 0;
 
-/** @throws CrossfadeError `refused_table` with everything that stands against it */
-export async function compileRemote(remote: Remote): Promise<CompiledRemote> {
+/**
+ * @param start what the primary's owner has now decides what values mean, and not what was decided when the cutover was armed
+ * @throws CrossfadeError `refused_table` with everything that stands against it
+ */
+export async function compileRemote(remote: Remote, start: 'start' | 'armed' = 'armed'): Promise<CompiledRemote> {
   const { cutover, primary, shadow } = remote;
   const version = await versionOf(shadow.connection);
   if (version !== SCHEMA_VERSION)
@@ -46,15 +51,17 @@ export async function compileRemote(remote: Remote): Promise<CompiledRemote> {
     { mapping: compiled.forward, source, target },
   ]);
   const { mapping } = directions[0]!;
+  const meaning = await meaningOf(remote, start);
   const all = [
     ...problems,
     ...remoteRefusals(source, found, mapping),
     ...(await unfit(remote, source, found)),
-    ...(await unfitSettings(remote)),
+    ...(await unfitSettings(remote, meaning)),
   ];
   if (all.length > 0) throw refused(remote, all);
   const { back, stays } = await wayBack(remote, { source, found, reverse: compiled.reverse });
-  return { flow: { id: cutover.id, source, target, mapping }, columns: compiled.columns, directions, back, stays };
+  const flow = { id: cutover.id, source, target, mapping, meaning };
+  return { flow, columns: compiled.columns, directions, back: { ...back, meaning }, stays };
 }
 
 type BothTables = { source: TableShape; found: TableShape; reverse: Mapping };
@@ -94,20 +101,44 @@ async function unfit({ primary, shadow }: Remote, source: TableShape, target: Ta
   ];
 }
 
+/** Of the functions that were made when it was armed; of the primary's owner before. */
+async function meaningOf({ cutover, primary }: Remote, start: 'start' | 'armed'): Promise<Stated> {
+  const armed = `(SELECT pg_catalog.substr(c.setting, pg_catalog.length(s.name) + 2) FROM pg_catalog.pg_proc f, pg_catalog.unnest(f.proconfig) c(setting)
+      WHERE f.pronamespace = 'crossfade'::pg_catalog.regnamespace AND f.proname = $1::text AND pg_catalog.lower(pg_catalog.split_part(c.setting, '=', 1)) = s.name)`;
+  const now = 'pg_catalog.current_setting(s.name)';
+  const [row] = await primary.owner.call<{ meaning: Stated }>(
+    `SELECT pg_catalog.jsonb_object_agg(s.name, ${start === 'start' ? now : `coalesce(${armed}, ${now})`}) AS meaning
+     FROM pg_catalog.unnest('{${SHARED_MEANING.join(',')}}'::pg_catalog.text[]) s(name)`,
+    [`claim_${cutover.id}`],
+  );
+  return row!.meaning;
+}
+
+const UNKNOWN_SETTING = '22023';
+
 /** Rows travel as text, which must not depend on who reads it. */
-async function unfitSettings({ primary, shadow }: Remote): Promise<string[]> {
-  const settings = `SELECT pg_catalog.current_setting('DateStyle') AS dates, pg_catalog.current_setting('server_encoding') AS encoding`;
+async function unfitSettings({ cutover, primary, shadow }: Remote, meaning: Stated): Promise<string[]> {
   const problems: string[] = [];
+  const { datestyle } = meaning;
+  if (!datestyle!.startsWith('ISO'))
+    problems.push(
+      `DateStyle of the primary's owner is '${datestyle}', and rows travel as text: ALTER ROLE … SET datestyle = 'ISO'`,
+    );
   for (const [where, connection] of [
     ["the primary's owner", primary.owner],
     ["the shadow's owner", shadow.connection],
   ] as const) {
-    const [row] = await connection.call<{ dates: string; encoding: string }>(settings);
-    if (!row!.dates.startsWith('ISO'))
-      problems.push(
-        `DateStyle of ${where} is '${row!.dates}', and rows travel as text: ALTER ROLE … SET datestyle = 'ISO'`,
-      );
+    const encoded = "SELECT pg_catalog.current_setting('server_encoding') AS encoding";
+    const [row] = await connection.call<{ encoding: string }>(encoded);
     if (row!.encoding !== 'UTF8') problems.push(`the database of ${where} is in ${row!.encoding}, not in UTF8`);
+  }
+  try {
+    await shadow.connection.call('SELECT', [], { settings: meaning });
+  } catch (error) {
+    if (sqlstateOf(error) !== UNKNOWN_SETTING || !isCrossfadeError(error)) throw error;
+    problems.push(
+      `a setting of the primary's owner is unknown to connection '${cutover.table.connection}': ${error.details.said}`,
+    );
   }
   return problems;
 }

@@ -14,7 +14,7 @@ import { pipeRows } from '../connection/row-streams.ts';
 import { unlessUnknown } from '../connection/unless-unknown.ts';
 import { bringEpoch, endBatch, endingBatch, whenFree } from './batches.ts';
 import { compileRemote } from './compile.ts';
-import { OVERTAKEN, type Remote } from './remote.ts';
+import { OF_A_ROW, OVERTAKEN, type Remote } from './remote.ts';
 
 type Chunk = {
   kind: 'chunk';
@@ -33,8 +33,6 @@ const LONG = { deadlineMs: 20_000 };
 /** A chunk costs five round trips beside its rows: the caller's idea of a chunk, in one database, is smaller. */
 const TIMES = 20;
 const MOST_ROWS = 200_000;
-/** Errors of a row, as against those of a server: every other class says nothing about the rows. */
-const OF_A_ROW = /^(22|23|44|P0|21|54|XX)/;
 
 export function remoteCopying(remote: Remote, flowNow: () => Promise<Flow>): Pick<Copying, 'backfill' | 'rehearse'> {
   const { runtime } = remote.primary;
@@ -102,7 +100,14 @@ async function sendRows(
   const into = [accept, 'SET CONSTRAINTS ALL IMMEDIATE', makeRoom(flow, chunk), copyInto(flow)].join(';\n');
   const out = `SELECT crossfade.hold_batch(${id}, ${number});\nCOPY (${rowsOf(flow, chunk)}) TO STDOUT`;
   try {
-    await pipeRows({ streams, text: out }, { streams: shadow.streams, text: into }, COPY_MS);
+    await pipeRows(
+      { streams, text: out },
+      { streams: shadow.streams, text: into },
+      {
+        deadlineMs: COPY_MS,
+        ...(flow.meaning ? { settings: flow.meaning } : {}),
+      },
+    );
   } catch (error) {
     const sqlstate = sqlstateOf(error) ?? '';
     if (sqlstate === OVERTAKEN) return 'refused';

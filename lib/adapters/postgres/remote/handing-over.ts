@@ -17,6 +17,7 @@ import {
   dropLeadingObjects,
   leadingObjects,
 } from '../../../core/table/sql/remote/objects.ts';
+import type { Stated } from '../../../core/table/sql/session.ts';
 import type { Swap } from '../../../ports/swapping.ts';
 import { PROGRESS, whole } from '../capture/arming.ts';
 import { recordShape, recordUsed } from '../capture/shape.ts';
@@ -44,13 +45,17 @@ const CHANGED = 'CF003';
 /** DDL under short locks, so that the application does not queue behind it. */
 export const SHORTLY = { deadlineMs: 30_000, attempts: 10, settings: { lock_timeout: '500ms' } };
 
+const shortly = (meaning: Stated | undefined) => ({ ...SHORTLY, settings: { ...SHORTLY.settings, ...meaning } });
+
+/** Statements, and the settings that the functions of theirs are made under. */
+export type Receiving = { statements: readonly string[]; meaning: Stated | undefined };
 export type HandedOver = { kind: 'handed_over'; readOnlySinceMs: number } | { kind: 'postponed'; why: string };
 
 /**
  * @param remote as the leading side sees it
  * @param receiving statements: what the leading side needs to follow from then on
  */
-export async function handOver(remote: Remote, step: Swap, receiving: readonly string[]): Promise<HandedOver> {
+export async function handOver(remote: Remote, step: Swap, receiving: Receiving): Promise<HandedOver> {
   const { owner } = remote.primary;
   const { id } = remote.cutover;
   const { fromEpoch, toEpoch, stage, version } = step;
@@ -64,7 +69,7 @@ export async function handOver(remote: Remote, step: Swap, receiving: readonly s
     const left = await drain(remote, fromEpoch, { most: 0, calls: Number.POSITIVE_INFINITY, untilMs });
     if (left > 0) return await goOn(remote, `${left} changes are not on the other side yet`);
     const handing = `SELECT crossfade.hand_over(${quoteText(id)}, ${whole(fromEpoch)}, ${whole(toEpoch)}, ${whole(version)}, ${quoteText(stage)})`;
-    await owner.script([handing, ...receiving].join(';\n'), SHORTLY);
+    await owner.script([handing, ...receiving.statements].join(';\n'), shortly(receiving.meaning));
     return { kind: 'handed_over', readOnlySinceMs };
   } catch (error) {
     const sqlstate = sqlstateOf(error) ?? '';
@@ -145,7 +150,7 @@ async function openShadow(remote: Remote, side: Side, { flow, back }: CompiledRe
     recordShape(id),
     ...sequences,
   ];
-  await connection.script(statements.join(';\n'), SHORTLY);
+  await connection.script(statements.join(';\n'), shortly(back.meaning));
 }
 
 /** What is left of capture is taken away when the cutover starts again or is forgotten: to drop a trigger would lock out readers. */

@@ -20,3 +20,6 @@ export type Remote = {
 
 /** Raised by crossfade.hold_batch. */
 export const OVERTAKEN = 'CF015';
+
+/** Errors of a row, as against those of a server: every other class says nothing about the rows. */
+export const OF_A_ROW = /^(22|23|44|P0|21|54|XX)/;

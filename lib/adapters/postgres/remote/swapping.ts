@@ -87,7 +87,7 @@ type Move = { leading: Remote; step: Swap; receives: readonly string[] };
 
 /** From `leading`, which is `remote` or the same turned. */
 async function moved(remote: Remote, compiled: CompiledRemote, { leading, step, receives }: Move): Promise<SwapResult> {
-  const handed = await handOver(leading, step, receives);
+  const handed = await handOver(leading, step, { statements: receives, meaning: compiled.flow.meaning });
   if (handed.kind === 'postponed') return handed;
   await takeOver(remote, async () => compiled);
   const lockHeldMs = Math.round(remote.clock.monotonicMs() - handed.readOnlySinceMs);

@@ -13,12 +13,12 @@ import { beyondKey } from '../mapping.ts';
 import { quoteName, quoteText } from '../shape.ts';
 import { chooseScan, SCAN_SETTING } from './choose-scan.ts';
 import { companionsOf, fillCompanions } from './companions.ts';
+import { comparedSources, comparedTargets } from './compared.ts';
 import { INLINE_PATIENCE } from './inline.ts';
 import { equalKeys, orderedKeys } from './key-operators.ts';
 import {
   asSource,
   asTarget,
-  comparedTargets,
   type Flow,
   fence,
   keys,
@@ -204,7 +204,7 @@ function sweepDiffering(
   const { outbox } = objectNames(flow.id);
   const { key, compared } = flow.mapping;
   const isMeant = (_: unknown, i: number) => columns.includes(compared[i]!.target);
-  const source = compared.filter(isMeant).map(({ sql }) => sql);
+  const source = comparedSources(flow).filter(isMeant);
   const target = comparedTargets(flow).filter(isMeant);
   const sourceKey = (i: number) => `p.${quoteName(key[i]!.source.name)}`;
   return `BEGIN

@@ -7,10 +7,11 @@
  */
 
 import { isExact, isText } from '../equality.ts';
-import { type ColumnShape, columnOf, quoteName } from '../shape.ts';
+import { type ColumnShape, quoteName } from '../shape.ts';
 import { chooseScan } from './choose-scan.ts';
+import { comparedColumns, comparedSources, comparedTargets } from './compared.ts';
 import { equalKeys } from './key-operators.ts';
-import { comparedTargets, FENCED, type Flow, keys, rowValue, sourceTable, targetTable } from './names.ts';
+import { FENCED, type Flow, keys, rowValue, sourceTable, targetTable } from './names.ts';
 import { inSegment, sortsAlike } from './segments.ts';
 
 /**
@@ -19,7 +20,7 @@ import { inSegment, sortsAlike } from './segments.ts';
  * @param source, target values of `mapping.compared`, in its order
  */
 export function unequal(flow: Flow, source: readonly string[], target: readonly string[]): string {
-  const columns = flow.mapping.compared.map(({ target: name }) => columnOf(flow.target, name)!);
+  const columns = comparedColumns(flow);
   const byImage = (column: ColumnShape) => !isExact(column) && !isText(column);
   const own = columns.flatMap((column, i) => {
     if (byImage(column)) return [];
@@ -49,7 +50,9 @@ function comparePairs(flow: Flow): string {
   const { mapping } = flow;
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
   const target = comparedTargets(flow);
-  const expressions = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
+  const expressions = comparedSources(flow)
+    .map((sql, index) => `, ${sql} AS c${index + 1}`)
+    .join('');
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   // Without casts: integers of two sizes have an order in common, and what is cast has to be sorted.
   const joined = equalKeys(
@@ -72,7 +75,7 @@ function compareDigests(flow: Flow): string {
   const { mapping } = flow;
   const sourceKey = mapping.key.map(({ source }) => `p.${quoteName(source.name)}`).join(', ');
   const targetKeys = mapping.key.map(({ target }) => `t.${quoteName(target.name)}`);
-  const source = [...mapping.key, ...mapping.compared].map(({ sql }) => sql);
+  const source = [...mapping.key.map(({ sql }) => sql), ...comparedSources(flow)];
   const target = [...targetKeys, ...comparedTargets(flow)];
   const digest = (values: readonly string[], order: string) =>
     `sha256(coalesce(string_agg(sha256(convert_to(ROW(${values.map((sql) => `(${sql})::text`).join(', ')})::text, 'UTF8')), ''::bytea ORDER BY ${order}), ''))`;

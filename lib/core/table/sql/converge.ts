@@ -11,11 +11,11 @@ import type { ValidationMode } from '../../cutover/cutover.ts';
 import { namesExactly } from '../equality.ts';
 import { isPartitioned, quoteName, quoteText } from '../shape.ts';
 import { unwritten } from './apply.ts';
+import { comparedSources, comparedTargets } from './compared.ts';
 import { equalKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
-  comparedTargets,
   type Flow,
   fence,
   isQuarantined,
@@ -428,7 +428,7 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
   if (validation === 'disabled') return '';
   const { outbox } = objectNames(flow.id);
   const { mapping } = flow;
-  const compared = mapping.compared.map(({ sql }) => sql);
+  const compared = comparedSources(flow);
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
   const target = comparedTargets(flow);
   const targetKey = `t.${quoteName(mapping.key[0]!.target.name)}`;

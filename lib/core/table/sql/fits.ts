@@ -4,6 +4,7 @@
  */
 
 import { quoteName } from '../shape.ts';
+import { comparedSources } from './compared.ts';
 import { equalKeys } from './key-operators.ts';
 import { type Flow, keys, keyType, objectNames, rowValue, securely, sourceTable, whenAKeyFails } from './names.ts';
 
@@ -39,7 +40,9 @@ export function sourcedByFit(flow: Flow, condition: string): string {
   const { mapping } = flow;
   const named = (alias: string) => keys(flow, (k, i) => `${alias}.${quoteName(mapping.key[i]!.source.name)} AS ${k}`);
   const asked = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
-  const values = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
+  const values = comparedSources(flow)
+    .map((sql, index) => `, ${sql} AS c${index + 1}`)
+    .join('');
   // Materialised, and with an OFFSET: a condition that the planner moves past the casts guards nothing.
   return `judged AS MATERIALIZED (
     SELECT p.*, ${fits}(${asked}) AS crossfade_fits FROM ${sourceTable(flow)} AS p WHERE ${condition}

@@ -5,13 +5,13 @@
  */
 
 import { quoteName, quoteText } from '../shape.ts';
+import { comparedSources, comparedTargets, inForm } from './compared.ts';
 import { sourcedByFit } from './fits.ts';
 import { equalKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
   asTargetIfFit,
-  comparedTargets,
   FENCED,
   type Flow,
   isQuarantined,
@@ -31,7 +31,9 @@ import {
 const pieces = (flow: Flow) => {
   const { compared, key } = flow.mapping;
   return {
-    expressions: compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join(''),
+    expressions: comparedSources(flow)
+      .map((sql, index) => `, ${sql} AS c${index + 1}`)
+      .join(''),
     source: rowValue(compared.map((_, index) => `s.c${index + 1}`)),
     target: rowValue(comparedTargets(flow)),
     targetKey: (index: number) => `t.${quoteName(key[index]!.target.name)}`,
@@ -49,14 +51,14 @@ const isLate = (flow: Flow, row: string, inSource: string) => {
 export function createConsistency(flow: Flow): string {
   const { consistency } = objectNames(flow.id);
   const { key } = flow.mapping;
-  const { expressions, source, target, targetKey } = pieces(flow);
+  const { expressions, targetKey } = pieces(flow);
   const sourced = `(SELECT true AS present, true AS fits, ${keys(flow, (k, i) => `p.${quoteName(key[i]!.source.name)} AS ${k}`)}${expressions}
       FROM ${sourceTable(flow)} AS p)`;
-  const counted = (before: string, rows: string, joined: (k: string, i: number) => string) => `RETURN (
+  const counted = (one: Flow, before: string, rows: string, joined: (k: string, i: number) => string) => `RETURN (
   WITH ${before}pair AS (
     SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present AS in_source,
       ${targetKey(0)} IS NOT NULL AS in_target,
-      s.present IS NOT NULL AND ${targetKey(0)} IS NOT NULL AND s.fits AND ${source} *= ${target} AS same
+      s.present IS NOT NULL AND ${targetKey(0)} IS NOT NULL AND s.fits AND ${pieces(one).source} *= ${pieces(one).target} AS same
     FROM ${rows} AS s
     FULL JOIN ${targetTable(flow)} AS t ON ${equalKeys(flow, joined, (_, i) => targetKey(i))}
     ${FENCED}
@@ -74,24 +76,18 @@ export function createConsistency(flow: Flow): string {
 ${securely()} AS $crossfade$
 #variable_conflict use_column
 BEGIN
-  ${counted('', sourced, (k, i) => asTarget(flow, i, `s.${k}`))}
+  ${counted(flow, '', sourced, (k, i) => asTarget(flow, i, `s.${k}`))}
 EXCEPTION ${whenAKeyFails()} THEN
-  ${counted(`${sourcedByFit(flow, 'true')}, `, 'sourced', (k, i) => asTargetIfFit(flow, i, `s.${k}`, 's.fits'))}
+  ${inForm(flow, (one) => counted(one, `${sourcedByFit(one, 'true')}, `, 'sourced', (k, i) => asTargetIfFit(one, i, `s.${k}`, 's.fits')))}
 END $crossfade$`;
 }
 
 /** `record_<id>(key)`: `{key, source, target, equal, columns, late, quarantined}`; source and target are hashes or null. */
 export function createCompareRow(flow: Flow): string {
   const { record: name } = objectNames(flow.id);
-  const { key, compared } = flow.mapping;
-  const { source, target, targetKey } = pieces(flow);
+  const { key } = flow.mapping;
   const names = key.map((pair) => quoteText(pair.source.name));
   const bare = key.length === 1 ? `jsonb_build_object(${names[0]}, p_key)` : 'NULL';
-  const targets = comparedTargets(flow);
-  const differing = compared.map(
-    ({ target: column }, index) =>
-      `CASE WHEN ${rowValue([`s.c${index + 1}`])} *<> ${rowValue([targets[index]!])} THEN ${quoteText(column)} END`,
-  );
   return `CREATE FUNCTION ${name}(p_key text) RETURNS jsonb
 ${securely()} AS $crossfade$
 #variable_conflict use_column
@@ -101,20 +97,28 @@ BEGIN
   IF v_key IS NULL OR NOT v_key ?& ARRAY[${names.join(', ')}] THEN
     RAISE EXCEPTION 'a key looks like %', ${quoteText(`{${key.map((pair) => `"${pair.source.name}": …`).join(', ')}}`)} USING ERRCODE = 'CF004';
   END IF;
-  RETURN (
+  ${inForm(flow, pairOfKey)}
+END $crossfade$`;
+}
+
+/** Statement: returns what `record_<id>` says of the key `v_key`. */
+function pairOfKey(flow: Flow): string {
+  const { key, compared } = flow.mapping;
+  const { source, target, targetKey } = pieces(flow);
+  const targets = comparedTargets(flow);
+  const differing = compared.map(
+    ({ target: column }, index) =>
+      `CASE WHEN ${rowValue([`s.c${index + 1}`])} *<> ${rowValue([targets[index]!])} THEN ${quoteText(column)} END`,
+  );
+  return `RETURN (
     SELECT jsonb_build_object('key', ${keyText(flow, (i) => `k.k${i + 1}`)},
       'source', CASE WHEN s.present THEN crossfade.record_hash(${source}) END,
       'target', CASE WHEN ${targetKey(0)} IS NOT NULL THEN crossfade.record_hash(${target}) END,
       'equal', CASE WHEN s.present AND ${targetKey(0)} IS NOT NULL THEN ${source} *= ${target} ELSE s.present IS NULL AND ${targetKey(0)} IS NULL END,
       'columns', CASE WHEN s.present AND ${targetKey(0)} IS NOT NULL THEN to_jsonb(array_remove(ARRAY[${differing.join(', ')}]::text[], NULL)) ELSE '[]' END,
       'late', ${isLate(flow, 'k', 's.present')}, 'quarantined', ${isQuarantined(flow, (i) => `k.k${i + 1}`)})
-    FROM (SELECT ${keys(flow, (k, i) => `(v_key ->> ${names[i]})::${keyType(key[i]!.source)} AS ${k}`)}) k
-    LEFT JOIN ${transformed(
-      flow,
-      'k',
-      flow.mapping.compared.map(({ sql }) => sql),
-    )} s ON true
+    FROM (SELECT ${keys(flow, (k, i) => `(v_key ->> ${quoteText(key[i]!.source.name)})::${keyType(key[i]!.source)} AS ${k}`)}) k
+    LEFT JOIN ${transformed(flow, 'k', comparedSources(flow))} s ON true
     LEFT JOIN ${targetTable(flow)} AS t ON ${targetIs(flow, 'k')}
-  );
-END $crossfade$`;
+  );`;
 }

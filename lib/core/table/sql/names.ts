@@ -2,9 +2,9 @@
 
 import { namesExactly } from '../equality.ts';
 import type { KeyColumns, Mapping } from '../mapping.ts';
-import { type ColumnShape, columnOf, quoteName, quoteTable, quoteText, type TableShape } from '../shape.ts';
+import { type ColumnShape, quoteName, quoteTable, quoteText, type TableShape } from '../shape.ts';
 import { equalKeys } from './key-operators.ts';
-import { DEMAND_READ_COMMITTED, functionSettings, OWN_PATH } from './session.ts';
+import { DEMAND_READ_COMMITTED, functionSettings, OWN_PATH, type Stated } from './session.ts';
 
 /** One direction of one cutover: rows flow from source to target. */
 export type Flow = {
@@ -14,6 +14,8 @@ export type Flow = {
   mapping: Mapping;
   /** The application's transactions write the target, too, and hold locks of keys until they end. */
   inline?: boolean;
+  /** Between two databases: what both state, so that a text that one writes is the same value to the other. */
+  meaning?: Stated;
 };
 
 /** Everything of a cutover in the schema `crossfade`; ids are lower_snake_case, so the names need no care. */
@@ -189,14 +191,6 @@ export function isQuarantined(flow: Flow, part: (index: number) => string, more 
 export function quarantinedPart(flow: Flow, index: number): string {
   const { source } = flow.mapping.key[index]!;
   return `(q.key::jsonb ->> ${quoteText(source.name)})::${keyType(source)}`;
-}
-
-/** `t.name` of each column that is compared, as the type under its domain. */
-export function comparedTargets(flow: Flow): string[] {
-  return flow.mapping.compared.map(({ target }) => {
-    const { base } = columnOf(flow.target, target)!;
-    return base ? `(t.${quoteName(target)})::${base}` : `t.${quoteName(target)}`;
-  });
 }
 
 /**

@@ -37,6 +37,9 @@ export const MEANING = [
   'default_text_search_config',
 ] as const;
 
+/** Those that two servers can have alike: a locale has another name on each. */
+export const SHARED_MEANING = MEANING.filter((name) => !name.startsWith('lc_'));
+
 /** A fresh snapshot for each statement, never waiting for a safe snapshot: converge and the swap are wrong otherwise. */
 const transaction = (readOnly: boolean) =>
   `ISOLATION LEVEL READ COMMITTED, READ ${readOnly ? 'ONLY' : 'WRITE'}, NOT DEFERRABLE`;
@@ -87,7 +90,7 @@ export const MECHANICS = {
 export type StatedSetting = keyof typeof MECHANICS | 'statement_timeout' | 'lock_timeout';
 
 /** Values for one call in place of the stated ones. Times in ms; 0 is no limit. */
-export type Stated = Partial<Record<StatedSetting, string>>;
+export type Stated = Partial<Record<StatedSetting | (typeof MEANING)[number], string>>;
 
 const ENTRIES: readonly (readonly [string, Setting])[] = Object.entries(MECHANICS);
 
@@ -102,10 +105,11 @@ export function transactionHead(stated: Stated = {}, readOnly = false): string {
     return setting.since === undefined ? call : `CASE WHEN ${SERVER} >= ${setting.since} THEN ${call} END`;
   });
   const limits = (['statement_timeout', 'lock_timeout'] as const).map((name) => setTo(name, always[name]!));
+  const meaning = MEANING.flatMap((name) => (stated[name] === undefined ? [] : [setTo(name, stated[name])]));
   return `SET TRANSACTION ${transaction(readOnly)};
 ${NOTHING_COMPILED};
 SELECT ${setTo('search_path', OWN_PATH)};
-SELECT ${[...calls, ...limits].join(', ')};
+SELECT ${[...calls, ...limits, ...meaning].join(', ')};
 ${REPLICATION_ROLE}`;
 }
 

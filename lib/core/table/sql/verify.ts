@@ -8,13 +8,13 @@
 import { isPartitioned, quoteName, quoteText } from '../shape.ts';
 import { SCAN_SETTING } from './choose-scan.ts';
 import { compareSegment, unequal } from './compare-segment.ts';
+import { comparedSources, comparedTargets, inForm } from './compared.ts';
 import { sourcedByFit } from './fits.ts';
 import { equalKeys, orderedKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
   asTargetIfFit,
-  comparedTargets,
   FENCED,
   type Flow,
   fence,
@@ -129,7 +129,7 @@ BEGIN${fence(flow.id)}
       SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${inSegment(flow, 'source')};
       
       v_target_rows := v_rows;
-      ${countAndMark(flow, differing(flow, true))}
+      ${inForm(flow, (one) => countAndMark(one, differing(one, true)))}
     END;
     ${sortsAlike(flow) ? recheckDiverged(flow, inSegment(flow, 'target')) : ''}
     UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), divergences = v_divergences, samples = v_samples,
@@ -280,8 +280,11 @@ BEGIN
       WITH ${differing(flow)}
       ${enqueue}
     EXCEPTION ${whenAKeyFails()} THEN
-      WITH ${differing(flow, true)}
-      ${enqueue}
+      ${inForm(
+        flow,
+        (one) => `WITH ${differing(one, true)}
+      ${enqueue}`,
+      )}
     END;
   END LOOP;
   ${strays}
@@ -313,7 +316,9 @@ const countAndMark = (flow: Flow, diff: string) =>
 function differing(flow: Flow, byFit = false): string {
   const { mapping } = flow;
   const first = quoteName(mapping.key[0]!.target.name);
-  const expressions = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
+  const expressions = comparedSources(flow)
+    .map((sql, index) => `, ${sql} AS c${index + 1}`)
+    .join('');
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
   const target = comparedTargets(flow);
   const named = mapping.compared.map(

@@ -4,11 +4,11 @@
  */
 
 import { type ColumnShape, columnOf, quoteName, quoteText } from '../../shape.ts';
+import { comparedColumns, comparedSources, comparedTargets } from '../compared.ts';
 import { equalKeys, orderedKeys } from '../key-operators.ts';
 import {
   asSource,
   asTarget,
-  comparedTargets,
   type Flow,
   fence,
   isQuarantined,
@@ -137,13 +137,9 @@ const asText = (column: ColumnShape, value: string) =>
 
 /** Values of each side in the order of `mapping.compared`, as texts. */
 function comparedTexts(flow: Flow): Record<Side, readonly string[]> {
-  const { compared } = flow.mapping;
-  const columns = compared.map(({ target }) => columnOf(flow.target, target)!);
-  const target = comparedTargets(flow);
-  return {
-    source: compared.map(({ sql }, i) => asText(columns[i]!, sql)),
-    target: columns.map((column, i) => asText(column, target[i]!)),
-  };
+  const columns = comparedColumns(flow);
+  const inText = (values: readonly string[]) => values.map((value, i) => asText(columns[i]!, value));
+  return { source: inText(comparedSources(flow)), target: inText(comparedTargets(flow)) };
 }
 
 const fromSide = (flow: Flow, side: Side) =>
