@@ -46,6 +46,29 @@ it('of requests that both were asked counts those that the shadow alone failed',
   expect(paired).toBeCloseTo(Math.log((Math.exp(served) + Math.exp(asked)) / 2), 9);
 });
 
+describe('of a primary that fails nearly always', () => {
+  const said = (usual: number, past: number | null) => {
+    const compared: Compared = {
+      n0: past === null ? 100 : 0,
+      n1: 10,
+      timed: 10,
+      errors: { primary: past === null ? 100 : 0, shadow: 10, usual, offset: 0 },
+      latency: [],
+      fewLeft: false,
+      past,
+      expected: null,
+      arrived: 10,
+    };
+    const minute = { compared, shadow: null, policy: POLICY, clusters: 1, noise: [], noiseBeyond: [] };
+    return METRIC_ROWS.errors.measure(minute)!.logRatios;
+  };
+
+  it.each([null, 10_000])('nothing is said where the margin leaves no room for worse (past %s)', (past) => {
+    expect(said(0.9995, past)).toEqual(said(0.9995, past).map(() => 0));
+    expect(said(0.9, past)).not.toEqual(said(0.9, past).map(() => 0));
+  });
+});
+
 describe('a latency whose share scatters more than chance', () => {
   const seen = { primary: 70, same: 60, shadow: 50, over: 40, usual: 0.06, offset: 0.01 };
   const good = { primary: 30, over: 20, usual: 0.04, better: 0.02 };
