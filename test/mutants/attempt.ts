@@ -130,6 +130,8 @@ async function inTemplate<T>(
 /** The rest of a program that was started with `attempt FILE`: the attempts of that file, each answered over the channel to its parent, which hears of every round, too. */
 export async function attemptFile(root: string, file: string): Promise<void> {
   const attempts = JSON.parse(readFileSync(file, 'utf8')) as Attempt[];
+  process.on('disconnect', () => process.exit());
+  process.channel?.unref();
   await attemptAll(
     root,
     attempts,
