@@ -105,14 +105,16 @@ function known(before: readonly OperationLatency[], seen: ReadonlyMap<string, Ty
   return [...before, ...more.map((name) => newLatency(name, minute))].slice(0, MOST_TIMED);
 }
 
-/** What the primary did in a minute. @param elsewhere slices that the shadow serves: what is left of them on the primary is no sample */
+/** What the primary did in a minute. Where all is one type, the sum knows how it scatters. @param elsewhere slices that the shadow serves: what is left of them on the primary is no sample */
 export function learnLatency(
   before: readonly OperationLatency[],
   seen: ReadonlyMap<string, TypeMinute>,
   minute: number,
   elsewhere: (slice: number) => boolean,
 ): readonly OperationLatency[] {
-  return known(before, seen, minute).map((one) => {
+  const all = known(before, seen, minute);
+  const isOne = all.length < 2;
+  return all.map((one) => {
     const primary = seen.get(one.name)?.primary ?? [];
     const usual = faded(one.usual, minute);
     const [n, sums] = [[...usual.n], [...usual.sums]];
@@ -133,7 +135,7 @@ export function learnLatency(
       count += latency.total;
       if (common !== null) above += countAboveEdge(latency, common);
     }
-    const noise = common === null ? one.noise : withShare(one.noise, minute, { n: count, above });
+    const noise = common === null || isOne ? one.noise : withShare(one.noise, minute, { n: count, above });
     return { ...one, usual: { n, sums, squares, fadedAt: usual.fadedAt }, noise };
   });
 }

@@ -29,6 +29,8 @@ export const LIKELIER_TWICE = 0.7;
  * minutes of few operations, would roll back what is about to be inside.
  */
 export const POINTS_BEYOND = 1.5;
+/** The same of one operation type, of which there are fewer operations, so that more of what a few minutes say is chance. */
+export const TYPE_POINTS_BEYOND = 4;
 
 /**
  * While caches are cold a latency is beyond the threshold only where no cold cache explains it: three quarters more than usual, and
