@@ -42,7 +42,7 @@ export function knownState(ports: StatePorts, declaration: Pick<CutoverDeclarati
   if (ageMs >= STATE_COUNTS_MS) return null;
   if (ageMs >= STATE_COUNTS_MS / 2 && !known.isAskedAgain) {
     known.isAskedAgain = true;
-    // Where that fails, the next write finds its time over, and learns why.
+    // Where that fails, the next write finds its time over, and reads it itself.
     readState(ports, declaration).catch(() => {});
   }
   return known;
