@@ -90,7 +90,7 @@ const LOGIN_ADVICE = {
     'The server, or a pooler in front of it, ended the login: check host, port, database and role in the address, and the log of the server.',
 } as const;
 
-/** What a right cannot mend: the role may not even say that its triggers are to run. The server names the parameter in every language. */
+/** What no grant helps against: the role may not even say that its triggers are to run. The server names the parameter in every language. */
 const NO_TRIGGERS =
   'Whatever is written under this setting fires no trigger, so its changes would be missed, and no grant helps: ALTER ROLE … RESET session_replication_role, or ALTER DATABASE … RESET session_replication_role, or ALTER ROLE … IN DATABASE … RESET session_replication_role, wherever psql shows it with \\drds.';
 
