@@ -24,6 +24,7 @@ import {
 } from '../lib/core/net/proxied-request.ts';
 import { murmur3 } from '../lib/core/routing/murmur3.ts';
 import { rateLimit } from '../lib/core/routing/rate-limit.ts';
+import type { KnownStates } from '../lib/flows/forwards/known-state.ts';
 import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
 import {
   askSide,
@@ -48,7 +49,7 @@ const CORRELATION_HEADER = 'x-correlation-id';
 const COMPARISON_LIFE_MS = HOUR_MS;
 const FLUSH_EVERY_MS = 10_000;
 
-type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
+type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit>; known: KnownStates };
 const instances = new WeakMap<Composition, Instance>();
 
 type Router = Awaited<ReturnType<Composition['router']>>;
@@ -79,9 +80,9 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
     ...conditionsOf(declaration, correlated.headers),
   });
   const routed = { ...correlated, slice: decision.slice, left: decision.reason === 'circuit_open' };
-  const { outcomes } = instance;
+  const { outcomes, known } = instance;
   const { noteShadow } = router;
-  const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes, noteShadow };
+  const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes, known, noteShadow };
   const noted = read ? noteForComparison(composition, declaration, decision, routed) : null;
   try {
     const answer = read
@@ -173,7 +174,8 @@ async function noteForComparison(
 function instanceOf(composition: Composition): Instance {
   let instance = instances.get(composition);
   if (!instance) {
-    instance = { outcomes: outcomeBuffer(composition.ports, FLUSH_EVERY_MS), limit: rateLimit() };
+    const outcomes = outcomeBuffer(composition.ports, FLUSH_EVERY_MS);
+    instance = { outcomes, limit: rateLimit(), known: new Map() };
     instances.set(composition, instance);
   }
   return instance;

@@ -19,7 +19,7 @@ import {
 import { readJsonBody } from '../lib/schemas/json-body.ts';
 import { answerFor, callerToken, type HttpAnswer, type HttpEvent, readEvent } from './http/event.ts';
 import type { Reply, Route, Served } from './http/route.ts';
-import { streamedAnswer } from './http/streamed-answer.ts';
+import { streamAnswer } from './http/streamed-answer.ts';
 
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
@@ -44,13 +44,9 @@ export function httpHandler<C extends Served>(compose: () => C, routes: readonly
 /** The same behind a Function URL that streams: the caller gets a long answer bit by bit. */
 export function streamedHandler<C extends Served>(compose: () => C, routes: readonly Route<C>[]) {
   const { answer, refuse } = answering(compose, routes, true);
-  return middy<object, object>({ streamifyResponse: true })
-    .use({
-      onError: (request) => {
-        request.response = streamedAnswer(refuse(request.error));
-      },
-    })
-    .handler(async (given, context) => streamedAnswer(await answer(given, context)));
+  return awslambda.streamifyResponse(async (given: object, out, context) =>
+    streamAnswer(out, await answer(given, context).catch((error: unknown) => refuse(error))),
+  );
 }
 
 function answering<C extends Served>(compose: () => C, routes: readonly Route<C>[], streamed: boolean) {

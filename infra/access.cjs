@@ -13,6 +13,7 @@ const SCOPES = {
   complete: 'control:complete',
   cleanup: 'control:cleanup',
   stop: 'control:stop',
+  values: 'rows:read',
   gateway: 'gateway:call',
 };
 /** Claims in which API Gateway looks for scopes. What others grant the functions alone can tell. */

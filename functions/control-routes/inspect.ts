@@ -1,7 +1,15 @@
 /** Checks before a migration, progress, and comparisons of both tables. Changes nothing. */
 
-import { checkHealth, compareKey, compareTables, progressOf, progressOfAll } from '../../lib/flows/rows/inspect.ts';
+import {
+  checkHealth,
+  compareKey,
+  compareTables,
+  progressOf,
+  progressOfAll,
+  showValues,
+} from '../../lib/flows/rows/inspect.ts';
 import { recordKey } from '../../lib/schemas/http.ts';
+import { valuesBody } from '../../lib/schemas/rows.ts';
 import { cutover } from '../http/parameters.ts';
 import { route } from '../http/route.ts';
 
@@ -50,6 +58,19 @@ export const inspectRoutes = [
     handle: async ({ ports }, { params, query }) => ({
       status: 200,
       body: await compareKey(ports, params.cutover, query.key),
+    }),
+  }),
+  // No GET: a policy or a proxy that lets readers GET everything lets them see no row.
+  route({
+    method: 'POST',
+    path: '/v1/cutovers/{cutover}/record/values',
+    scope: 'rows:read',
+    summary: 'The values of one row on both sides, but for columns that are redacted.',
+    params: { cutover },
+    body: valuesBody,
+    handle: async ({ ports }, { params, body: { key }, actor }) => ({
+      status: 200,
+      body: await showValues(ports, params.cutover, { key, actor }),
     }),
   }),
 ];

@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { configuration, fresh } from '../../lib/cli/options.ts';
-import { ERROR_CODES, isCrossfadeError } from '../../lib/core/base/errors.ts';
+import { ERROR_CODES, isCrossfadeError, messageOf } from '../../lib/core/base/errors.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../../lib/core/cutover/plan.ts';
 import { DEFAULT_PORT } from '../../lib/schemas/local-settings.ts';
 import { FAULTS, type Fault } from '../examples/chinook/app-protocol.ts';
@@ -154,7 +154,7 @@ async function main(): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`\n${messageOf(error)}\n`);
     return isCrossfadeError(error) && ERROR_CODES[error.code].exit === USAGE ? USAGE : FAILED;
   }
 }

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { CrossfadeError, isCrossfadeError } from '../core/base/errors.ts';
+import { CrossfadeError, isCrossfadeError, messageOf } from '../core/base/errors.ts';
 import type { CutoverDeclaration } from '../core/cutover/cutover.ts';
 import { type CutoverInput, defineCutovers } from '../define/cutovers.ts';
 import { packageRoot } from './package-root.ts';
@@ -62,7 +62,7 @@ export async function loadConfiguration(file: string): Promise<readonly CutoverD
     return cutovers.every(isComplete) ? cutovers : defineCutovers(cutovers as CutoverInput[]);
   } catch (cause) {
     if (isCrossfadeError(cause)) throw new CrossfadeError(cause.code, `${file}: ${cause.message}`, { cause });
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     const line = why.replaceAll(/\s+/g, ' ').trim();
     throw new CrossfadeError('invalid_config', `The configuration ${file} cannot be loaded: ${line}`, { cause });
   }

@@ -32,6 +32,7 @@ export type Options = {
   after?: number;
   salt?: string;
   key?: string;
+  values?: boolean;
   listen?: number;
   databaseUrl?: string;
   config?: string;

@@ -7,6 +7,7 @@ import {
   type ErrorCode,
   type ErrorDetails,
   isCrossfadeError,
+  messageOf,
 } from '../core/base/errors.ts';
 import type { ShownCondition } from '../core/conditions/show.ts';
 import { shownCondition } from '../schemas/condition.ts';
@@ -75,7 +76,7 @@ export function failureOf(error: unknown, attempted: string, cutover: string | u
 }
 
 function unexpected(error: unknown): CrossfadeError {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return new CrossfadeError('internal', `An error inside the crossfade command: ${message}`, { cause: error });
 }
 

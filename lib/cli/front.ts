@@ -15,7 +15,7 @@ import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { HOP_BY_HOP } from '../adapters/http/hop-by-hop.ts';
 import type { Signer } from '../adapters/http/sign-request.ts';
-import { CrossfadeError, type ErrorCode } from '../core/base/errors.ts';
+import { CrossfadeError, type ErrorCode, messageOf } from '../core/base/errors.ts';
 import { judgeRequest } from './front-rules.ts';
 
 export type FrontOptions = {
@@ -172,5 +172,3 @@ function answerProblem(response: ServerResponse, status: number, code: ErrorCode
   response.writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' });
   response.end(JSON.stringify({ type: 'about:blank', title: code, status, code, detail }));
 }
-
-const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message || cause.name : String(cause));

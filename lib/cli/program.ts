@@ -106,10 +106,9 @@ function addLooking(program: Command, add: Add): void {
     'what passed, too',
   );
   add('progress [cutover]', 'copy, lag, quarantine and verification of the rows', progress);
-  add('inspect <cutover>', 'compare both tables now and store nothing; ends with 3 when rows differ', inspect).option(
-    '--key <key>',
-    'one row of both sides: {"id": 5}, or the bare value where the key is one column',
-  );
+  add('inspect <cutover>', 'compare both tables now and store nothing; ends with 3 when rows differ', inspect)
+    .option('--key <key>', 'one row of both sides: {"id": 5}, or the bare value where the key is one column')
+    .option('--values', 'with --key: its values, for who has the scope rows:read');
   add('explain <cutover>', 'one sentence per condition: what holds, what does not, what would release it', explain);
   add('history [cutover]', 'the audit timeline, newest first, and whether its chain is whole', history)
     .option('--limit <number>', 'entries, 1–200', limit)

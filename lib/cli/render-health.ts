@@ -2,7 +2,7 @@
 
 import { duration } from '../core/conditions/figures.ts';
 import { copyProgress } from '../core/gates/copy-progress.ts';
-import type { Consistency, RowComparison, TableProgress } from '../core/table/reading.ts';
+import type { Consistency, RowComparison, RowValues, TableProgress } from '../core/table/reading.ts';
 import type { HealthReport } from '../flows/rows/inspect.ts';
 import { type Check, renderChecks } from './doctor/check.ts';
 import { copyText } from './render.ts';
@@ -83,4 +83,25 @@ export function renderComparison(id: string, seen: RowComparison, width = MAX_WI
     ...field('shadow', seen.shadowHash ?? 'no row', width),
     ...(seen.differingColumns.length > 0 ? field('columns', printable(seen.differingColumns.join(', ')), width) : []),
   ].join('\n');
+}
+
+/** A line for each column whose texts are equal on both sides, two for any other. */
+export function renderValues(
+  { primary, shadow, columns }: RowValues,
+  width = MAX_WIDTH,
+  paint: Paint = plain,
+): string[] {
+  const text = (there: boolean, value: string | null) => (there ? printable(value ?? 'NULL') : '–');
+  return columns.flatMap((column) => {
+    const { primary: from, shadow: to, redacted, primaryValue, shadowValue } = column;
+    const name = printable(from === null || to === null || from === to ? (to ?? from ?? '') : `${from} → ${to}`);
+    if (redacted) return field(name, paint('dim', 'redacted'), width);
+    const old = from === null ? null : text(primary, primaryValue);
+    const young = to === null ? null : text(shadow, shadowValue);
+    if (old === young) return field(name, old ?? '', width);
+    return [
+      ...(old === null ? [] : field(name, `primary ${old}`, width)),
+      ...(young === null ? [] : field(old === null ? name : '', `shadow  ${young}`, width)),
+    ];
+  });
 }

@@ -1,5 +1,7 @@
 /** A script that ends has sent what it recorded: Node says when nothing is left to do, and waits for what is begun then. */
 
+import { host } from '../routing/host.ts';
+
 type Sender = { flush(): Promise<void> };
 
 const senders = new Set<Sender>();
@@ -15,7 +17,7 @@ export function sendAtExit(sender: Sender): void {
   senders.add(sender);
   if (isListening) return;
   isListening = true;
-  process.on('beforeExit', () => {
+  host().on?.('beforeExit', () => {
     const all = [...senders];
     senders.clear();
     for (const one of all) void one.flush();

@@ -7,6 +7,7 @@
 import { elapsedClock } from '../core/base/elapsed-clock.ts';
 import { guarded } from '../core/base/guarded.ts';
 import type { PreparedRoute } from '../core/routing/routing.ts';
+import { host } from '../routing/host.ts';
 import type { ClientRoute, RouteTable } from '../routing/route-table.ts';
 import { clientRoutes, type RoutesParts } from './client-routes.ts';
 import type { Client, ClientOptions, FlushOptions } from './client-types.ts';
@@ -36,7 +37,7 @@ const wallMs = () => Date.now();
 /** @throws CrossfadeError `invalid_config` for options that cannot work; what it gives never throws into its host */
 export function createClient<Id extends string = string>(options: ClientOptions<Id>): Client<Id> {
   refuseUnusable(options);
-  const environment = options.environment ?? process.env;
+  const environment = options.environment ?? host().env ?? {};
   const elapsedMs = elapsedClock(monotonicMs, wallMs);
   const logger = options.logger ?? console;
   const tell =

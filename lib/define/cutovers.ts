@@ -128,7 +128,7 @@ function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[
   if (input.kind === 'table') {
     const { kind, primary, key, columns, reverse, backfill } = input;
     const shadow = typeof input.shadow === 'string' ? { table: input.shadow } : input.shadow;
-    const { mode, rollbackOnShadowFailure, indexesAfterCopy, columnOrder, companions } = input;
+    const { mode, rollbackOnShadowFailure, indexesAfterCopy, columnOrder, companions, redact } = input;
     const options = {
       ...('connection' in shadow ? { connection: shadow.connection } : {}),
       ...(mode ? { mode } : {}),
@@ -136,6 +136,7 @@ function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[
       ...(indexesAfterCopy ? { indexesAfterCopy } : {}),
       ...(columnOrder ? { columnOrder } : {}),
       ...(companions ? { companions } : {}),
+      ...(redact ? { redact } : {}),
     };
     const table = { primary, shadow: shadow.table, key, columns, reverse, backfill, ...options };
     return { ...shared, kind, table, ...rehearsalOf(input) };

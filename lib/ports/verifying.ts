@@ -3,7 +3,7 @@
 import type { InvariantReading } from '../core/cutover/criterion.ts';
 import type { CutoverId } from '../core/cutover/cutover.ts';
 import type { VerificationResult } from '../core/gates/table-status.ts';
-import type { Consistency, RowComparison } from '../core/table/reading.ts';
+import type { Consistency, RowComparison, RowValues } from '../core/table/reading.ts';
 import type { InvariantQueries } from '../core/table/sql/invariant.ts';
 import type { TableCutover } from './tables.ts';
 
@@ -38,6 +38,8 @@ export type Verifying = {
   consistency(id: CutoverId): Promise<Consistency | null>;
   /** One key on both sides; `null` when there is nothing to compare. @throws CrossfadeError `invalid_input` for what is no key. */
   compareRow(id: CutoverId, key: string): Promise<RowComparison | null>;
+  /** The same with its values, but for those that are redacted. @throws CrossfadeError `invalid_input` for what is no key. */
+  rowValues(cutover: TableCutover, key: string): Promise<RowValues | null>;
   /**
    * Evaluates queries of the user's own over both tables, in one snapshot, without the rows whose changes are still to be applied.
    * Foreign epoch → unready.

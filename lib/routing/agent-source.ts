@@ -9,6 +9,7 @@ import type { ServedFlags } from '../core/routing/flags.ts';
 import type { FlagSource } from './flag-cache.ts';
 import { checkFlagText } from './flag-check.ts';
 import { demandAddress, demandTexts } from './given.ts';
+import { host } from './host.ts';
 
 export type AgentOptions = {
   /** Base of the agent: `http://127.0.0.1:2772`. */
@@ -36,7 +37,7 @@ export function agentSource(options: AgentOptions): FlagSource {
   const path = ['applications', application, 'environments', environment, 'configurations'];
   const address = [options.url.replace(/\/$/, ''), ...path.map(encodeURIComponent)].join('/');
   const url = `${address}/${encodeURIComponent(profile)}`;
-  const ageMs = options.pollMs ?? Number(process.env.AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS ?? 45) * 1_000;
+  const ageMs = options.pollMs ?? Number(host().env?.AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS ?? 45) * 1_000;
   const age = ageMs > 0 ? { ageMs } : {};
   let lastGood: string | null = null;
   return {

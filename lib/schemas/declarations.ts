@@ -156,6 +156,7 @@ const table = z.strictObject({
   indexesAfterCopy: z.boolean().optional(),
   rollbackOnShadowFailure: z.boolean().optional(),
   backfill: backfillLimits.optional(),
+  redact: z.array(columnName).max(1_600).optional(),
   /** A start wants a rehearsal that passed: any, or one that is so fresh and signed by one of these keys. */
   requireRehearsal: z.union([z.boolean(), rehearsalRule]).optional(),
 });

@@ -5,6 +5,7 @@ import { EVIDENCE_SCHEMA, type Evidence } from '../core/gates/evidence.ts';
 import { LATENCIES } from '../core/gates/levels.ts';
 import { COUNTS } from '../core/gates/likelihood-of-minute.ts';
 import { METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
+import { TIMED_SUMS, WORSE } from '../core/gates/operation-latency.ts';
 import { EXCESS, SUMS } from '../core/gates/operations.ts';
 import { bucketsIn } from '../core/gates/stored-evidence.ts';
 
@@ -78,7 +79,8 @@ const each = <Name extends string, S>(names: readonly Name[], schemaOf: (name: N
   Object.fromEntries(names.map((name) => [name, schemaOf(name)])) as Record<Name, S>;
 
 const metrics = z.object(each(METRICS, (name) => martingale(METRIC_ROWS[name].prior.length, COUNTS)));
-const sizes = z.object(each(METRICS, () => z.object({ at: figure, bad: z.int() })));
+const size = z.object({ at: figure, bad: z.int() });
+const sizes = z.object(each(METRICS, () => size));
 const good = z.object(each(PROVEN_GOOD, () => figure));
 
 const sides = z.object({ primary: minute.nullable(), shadow: minute.nullable() });
@@ -107,6 +109,21 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
       waiting: tally,
       n1: figure,
       tested: martingale(EXCESS.length, SUMS),
+    }),
+  ),
+  latencies: z.array(
+    z.object({
+      name: z.string(),
+      usual: z.object({ n: z.array(figure), sums: z.array(figure), squares: figure, fadedAt: minute }),
+      places: z
+        .object({ own: z.array(figure.nullable()), edges: z.array(figure.nullable()), uncertain: z.array(figure) })
+        .nullable(),
+      mix: z.object({ usually: figure, elsewhere: figure, shadow: figure, primary: figure }),
+      above: z.object({ n: figure, above: figure }),
+      noise,
+      waiting: tally.extend({ over: figure }),
+      tested: martingale(WORSE.length, TIMED_SUMS),
+      size,
     }),
   ),
   noise: byLatency(noise),

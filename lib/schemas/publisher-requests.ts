@@ -1,7 +1,7 @@
 /** What functions and the publisher leave for each other in the state table, as JSON text. Flags are in their served form. */
 
 import * as z from 'zod';
-import { ERROR_CODES, type ErrorCode } from '../core/base/errors.ts';
+import { ERROR_CODES, type ErrorCode, messageOf } from '../core/base/errors.ts';
 import { parseFlags } from './flags.ts';
 
 const json = z.string().transform((text, context): unknown => {
@@ -16,7 +16,7 @@ const document = z.unknown().transform((served, context) => {
   try {
     return parseFlags(served);
   } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    context.addIssue({ code: 'custom', message: messageOf(error) });
     return z.NEVER;
   }
 });

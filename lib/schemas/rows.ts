@@ -18,6 +18,7 @@ export const verifyBody = input(
 );
 /** Nothing is asked for a repair, and nothing refused. */
 export const repairBody = input(z.looseObject({}), "The body of 'repair'");
+export const valuesBody = input(z.strictObject({ key: text(2_000) }), "The body of 'record/values'");
 export const retryBody = input(z.strictObject({ key: key.optional() }), "The body of 'quarantine retry'");
 export const discardBody = input(z.strictObject({ key, confirm, reason }), "The body of 'quarantine discard'", {
   first: confirmId('quarantine discard'),

@@ -2528,40 +2528,6 @@ BEGIN
   END IF;
 END $function$;
 
-CREATE OR REPLACE FUNCTION crossfade.success_verdict(p_cutover text)
- RETURNS TABLE(verdict text, reasons text[])
- LANGUAGE plpgsql
- STABLE SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-DECLARE
-  v crossfade.cutover%ROWTYPE := crossfade.known_cutover(p_cutover);
-  p crossfade.progress%ROWTYPE;
-BEGIN
-  SELECT * INTO p FROM crossfade.progress s WHERE s.cutover = p_cutover;
-  reasons := ARRAY(SELECT r.why FROM (VALUES
-    (p.score < 0.99, format('only %s %% of the rows agree; 99 %% are the least', round((100 * p.score)::numeric, 2))),
-    (100 * p.divergences > 5 * greatest(p.rows_compared, 1), format('%s of %s rows differ, more than 5 %%', p.divergences, p.rows_compared))
-  ) AS r (fires, why) WHERE r.fires AND v.direction <> 'none');
-  IF cardinality(reasons) > 0 THEN
-    verdict := 'ROLLBACK_RECOMMENDED';
-    RETURN NEXT;
-    RETURN;
-  END IF;
-  reasons := ARRAY(SELECT r.why FROM (VALUES
-    (v.direction = 'none', 'nothing keeps the tables equal now: start the cutover'),
-    (p.backfill <> 'done', format('the copy is at %s %%', p.backfill_percent)),
-    (p.verified_at IS NULL, 'no complete verification since it was started'),
-    (p.divergences > 0, format('%s rows differ; none may', p.divergences)),
-    (p.lag_seconds > 30, format('the oldest change waits for %s s; 30 s are the most', p.lag_seconds)),
-    (p.quarantined > 0, format('%s keys are in quarantine', p.quarantined))
-  ) AS r (fires, why) WHERE r.fires)
-    || ARRAY(SELECT format('%s: %s, limit %s', a.alert, a.value, a.threshold) FROM crossfade.health_alerts a
-      WHERE a.cutover = p_cutover AND a.alert IN ('sync', 'lag') OR a.cutover = p_cutover AND a.alert = 'stale verification' AND p.verified_at IS NOT NULL);
-  verdict := CASE WHEN cardinality(reasons) = 0 THEN 'READY_FOR_CUTOVER' ELSE 'MONITORING_REQUIRED' END;
-  RETURN NEXT;
-END $function$;
-
 CREATE OR REPLACE FUNCTION crossfade.swap(p_id text, p_from bigint, p_to bigint, p_direction text, p_stage text, p_version bigint, p_views text[], p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer, p_before text[] DEFAULT '{}'::text[])
  RETURNS jsonb
  LANGUAGE plpgsql

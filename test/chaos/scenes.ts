@@ -75,7 +75,7 @@ export const SCENES = {
     project: 'stack',
     tests: ['stack/kill.test.ts'],
     breaks:
-      'SIGKILL of ticks and shadow writers several times a second, crashes of Postgres, through promote → rollback → promote',
+      'SIGKILL of every function, as often as they work; crashes of Postgres; latency on the way to Postgres and DynamoDB, through promote → rollback',
     checks: 'acknowledged writes, twin table, chain, flags = state = mirror',
   },
   gateway: {

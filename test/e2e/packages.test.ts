@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SCHEDULE_MARGIN_MS } from '../../functions/middleware.ts';
 import { STATES } from '../../lib/adapters/dynamodb/keys.ts';
 import { SCHEMA_VERSION } from '../../lib/adapters/postgres/migrations/handshake.ts';
 import { emptyWindow } from '../../lib/core/gates/minute-window.ts';
@@ -36,7 +37,12 @@ let tables: Record<string, string>;
 const settings = mkdtempSync(join(tmpdir(), 'crossfade-packages-'));
 
 beforeAll(async () => {
-  upstream = await upstreamServer((_, response) => void response.end('of the service'));
+  upstream = await upstreamServer(({ path }, response) => {
+    if (!path.endsWith('/broken')) return void response.end('of the service');
+    return void response
+      .writeHead(200, { 'content-type': 'text/event-stream' })
+      .write('half of', () => response.destroy());
+  });
   const upstreams = { primary: `${upstream.url}/old/`, shadow: `${upstream.url}/new/` };
   world = await items(['item'], 'short', { cutovers: [{ id: 'chat', kind: 'service', upstreams }] });
   await startAll(world);
@@ -155,6 +161,19 @@ const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unkno
   ],
 };
 
+const REFUSED = expect.objectContaining({ statusCode: 503, body: expect.stringContaining('store_unavailable') });
+const FAILED = expect.stringMatching(/invocation\/[^/]+\/error: .*"errorMessage":"Could not read .*ECONN/s);
+/** What they answer without DynamoDB; the others answer as with it. */
+const WITHOUT_STORE: Readonly<Partial<Record<Name, unknown>>> = {
+  outcomes: REFUSED,
+  control: REFUSED,
+  dashboard: REFUSED,
+  tick: FAILED,
+  publisher: FAILED,
+  relay: FAILED,
+  'shadow-writer': { batchItemFailures: [{ itemIdentifier: expect.any(String) }] },
+};
+
 /** One has no client, and two are told by Postgres all that they want here. */
 const ASKS_NOTHING: readonly Name[] = ['route', 'backfill', 'schema'];
 /** Two at once, on two cores. */
@@ -168,12 +187,13 @@ describe('a package by itself', () => {
         const [event, answer] = EVENTS[name]();
         const asked = await recorder(world.on.endpoint);
         const over = { CROSSFADE_DYNAMODB_ENDPOINT: asked.endpoint };
-        const runtime = await startRuntime({ functions, name, environment: { ...environment, ...over } });
+        const memoryMb = Number(functionOf(packaged, name).MemorySize);
+        const runtime = await startRuntime({ functions, name, memoryMb, environment: { ...environment, ...over } });
+        const invoke = () => (name === 'gateway-stream' ? runtime.invokeStreaming(event) : runtime.invoke(event));
         try {
-          const got = name === 'gateway-stream' ? await runtime.invokeStreaming(event) : await runtime.invoke(event);
-          say(got).toEqual(answer);
+          say(await invoke()).toEqual(answer);
           // Lambda ends what needs more. What is left is for more rows, tables and clients.
-          say(runtime.residentMb()).toBeLessThan(0.8 * Number(functionOf(packaged, name).MemorySize));
+          say(runtime.residentMb()).toBeLessThan(0.8 * memoryMb);
           const grants = grantsOf(packaged, name);
           say(asked.deeds.length > 0).toBe(!ASKS_NOTHING.includes(name));
           say(deniedOf(asked.deeds, grants)).toEqual([]);
@@ -182,18 +202,55 @@ describe('a package by itself', () => {
             const others = grants.filter((other) => other !== grant);
             say(deniedOf(asked.deeds, others), `${grant.role}.${grant.Sid}`).not.toEqual([]);
           }
+          // The instance outlives what goes wrong, and each line that it writes names its invocation.
+          await asked.stop();
+          for (const _ of ['once', 'and again'])
+            say(await invoke().catch((error: Error) => error.message)).toEqual(WITHOUT_STORE[name] ?? answer);
+          say(runtime.output().filter((line) => !runtime.ids.some((id) => line.includes(id)))).toEqual([]);
         } finally {
           await runtime.stop();
-          await asked.stop();
         }
       },
     );
   });
 
-  it('would fail without one of its files', async () => {
-    const isThere = (file: string) => file === 'index.mjs';
-    const runtime = await startRuntime({ functions, name: 'route', environment, isThere });
-    await expect(runtime.invoke(EVENTS.route()[0])).rejects.toThrow(/init\/error.*Cannot find module/);
+  it.each([
+    [
+      'without one of its files',
+      { isThere: (file: string) => file === 'index.mjs' },
+      /init\/error.*Cannot find module/,
+    ],
+    ['with a start that fails', { added: 'throw new Error("planted");' }, /init\/error.*planted/],
+    [
+      'with a rejection that nobody handles',
+      { added: ';void Promise.reject(new Error("planted"));' },
+      /ended with 1.*planted/,
+    ],
+  ])('would fail %s', async (_, plant, how) => {
+    const runtime = await startRuntime({ functions, name: 'route', environment, ...plant });
+    await expect(runtime.invoke(EVENTS.route()[0])).rejects.toThrow(how);
+    await runtime.stop();
+  });
+
+  it('that works for as long as it may ends before its deadline; one that does not is ended', async () => {
+    const runtime = await start('relay');
+    await runtime.invoke(scheduled('relay'));
+    const { maxMs: _, ...event } = scheduled('relay');
+    const { rounds } = (await runtime.invoke(event, SCHEDULE_MARGIN_MS + 2_000)) as { rounds: number };
+    expect(rounds).toBeGreaterThan(1);
+    await runtime.frozenFor(0, () =>
+      expect(runtime.invoke(event, 100)).rejects.toThrow('Task timed out after 0.10 seconds'),
+    );
+    await runtime.stop();
+  });
+
+  it('that streams says at the end of an answer that it broke off', async () => {
+    const runtime = await start('gateway-stream');
+    await expect(runtime.invokeStreaming(http('GET', '/gateway/chat/broken'))).rejects.toThrow(
+      /response: .*"statusCode":200.*half of/s,
+    );
+    // And the instance goes on.
+    expect(await runtime.invokeStreaming(EVENTS['gateway-stream']()[0])).toEqual(EVENTS['gateway-stream']()[1]);
     await runtime.stop();
   });
 });

@@ -46,7 +46,14 @@ export type Family = {
   /** Share of the reports that never come. */
   missing?: number;
   errorRate?: number;
+  /** Operation types, their shares together 1; one when left out. */
+  types?: readonly OperationType[];
+  /** One type comes so many times as often, from some minute on: everywhere, or in one slice. */
+  mix?: { operation: string; times: number; slice?: number; fromMinute: number };
 };
+
+/** `slower`: so many times as slow as the others. */
+type OperationType = { operation: string; share: number; slower: number };
 
 const users = (sigma: number, errorShape: number): Keys => ({
   count: (rps) => Math.max(500, Math.min(100 * rps, 20_000)),
@@ -78,6 +85,8 @@ export type Fault = {
   slower?: number;
   /** An operation of this share of the traffic fails always. */
   operation?: number;
+  /** Only this type is slower. */
+  slow?: { operation: string; by: number };
 };
 
 export type Run = {
@@ -140,12 +149,10 @@ export function traffic(seed: number, run: Run): { minute(minute: number): Arriv
         const mean = rps * 60 * slice.weight * (1 + day) * (inBatch ? family.batch!.traffic : 1);
         const failing = Math.min(1, slice.errorRate + (fault?.moreErrors ?? 0));
         const errorRate = 1 - (1 - failing) * (1 - away);
-        const kinds = run.faults?.some(({ operation }) => operation)
-          ? kindsOf(run)
-          : [{ operation: 'read', share: 1, fails: 0 }];
-        for (const { operation, share, fails } of kinds) {
+        for (const { operation, share, fails = 0, slower = 1 } of kindsOf(run, minute, index)) {
           const rate = fault?.operation && fails ? 1 : errorRate;
-          let window = drawn(random, minute, on, mean * share, rate, slice.shares, log);
+          const slow = fault?.slow?.operation === operation ? 1 + fault.slow.by : 1;
+          let window = drawn(random, minute, on, mean * share, rate, slice.shares, log + Math.log(slower * slow));
           window = triedAgain(window, family.tries ?? 1);
           if (on === 'shadow' && operation === 'read' && run.checksPerMinute)
             window = { ...window, checks: Math.round(run.checksPerMinute * slice.weight * 20), mismatches: 0 };
@@ -163,14 +170,26 @@ export function traffic(seed: number, run: Run): { minute(minute: number): Arriv
   };
 }
 
-const kindsOf = ({ faults = [] }: Run) => {
-  const share = faults.find(({ operation }) => operation)!.operation!;
-  return [
-    { operation: 'read', share: 0.7 * (1 - share), fails: 0 },
-    { operation: 'list', share: 0.3 * (1 - share), fails: 0 },
-    { operation: 'rare', share, fails: 1 },
-  ];
-};
+type Kind = { operation: string; share: number; fails?: number; slower?: number };
+
+function kindsOf({ faults = [], family: { types, mix } }: Run, minute: number, slice: number): readonly Kind[] {
+  const share = faults.find(({ operation }) => operation)?.operation;
+  if (share)
+    return [
+      { operation: 'read', share: 0.7 * (1 - share) },
+      { operation: 'list', share: 0.3 * (1 - share) },
+      { operation: 'rare', share, fails: 1 },
+    ];
+  if (!types) return ONE_KIND;
+  if (!mix || minute < mix.fromMinute || (mix.slice !== undefined && mix.slice !== slice)) return types;
+  const more = types.find(({ operation }) => operation === mix.operation)!.share * (mix.times - 1);
+  return types.map((type) => {
+    const share = type.operation === mix.operation ? type.share * mix.times : type.share;
+    return { ...type, share: share / (1 + more) };
+  });
+}
+
+const ONE_KIND: readonly Kind[] = [{ operation: 'read', share: 1 }];
 
 function faultOf({ faults = [] }: Run, minute: number): Fault | null {
   return faults.findLast(({ fromMinute }) => minute >= fromMinute) ?? null;

@@ -1,25 +1,36 @@
 /**
- * Packages as Lambda runs them: the files of one package by themselves, a process that speaks the Runtime API, a clean environment,
- * and one invocation at a time. Between two invocations it can be frozen, for as long as its clock is told.
+ * Packages as Lambda runs them: the files of one package by themselves, in a process of the runtime that AWS has for Node (its client of
+ * the Runtime API, `fixtures/lambda-ric`), with the environment that Lambda gives, and one invocation at a time. One that lasts longer than
+ * it may is ended, and its process with it. Between two invocations it can be frozen, for as long as its clock is told.
+ *
+ * CROSSFADE_LAMBDA_NODE: the Node that they run on; default: the one of the tests. Lambda's is 22.
  */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const CHILD = join(import.meta.dirname, 'lambda-runtime-child.mjs');
+const CLIENT = join(import.meta.dirname, '../fixtures/lambda-ric/index.mjs');
+const NATIVE = join(import.meta.dirname, 'lambda-runtime-native.mjs');
 const MOVED_CLOCK = join(import.meta.dirname, 'moved-clock.mjs');
-const KEPT_LINES = 10;
+const NODE = process.env.CROSSFADE_LAMBDA_NODE || process.execPath;
+/** As Lambda starts it: a module of the one kind is no module of the other. */
+const FLAGS = ['--no-experimental-require-module', '--no-experimental-detect-module'];
+const KEPT_LINES = 40;
 
 export type Runtime = {
-  /** What the function posts. @throws Error with what it, or its start, failed with, or as it died */
+  /** What the function posts. @throws Error with what it, or its start, failed with, or as it died, or that it lasted too long */
   invoke(event: object, timeoutMs?: number): Promise<unknown>;
   /** What a function that streams posts, as text. */
   invokeStreaming(event: object): Promise<string>;
+  /** What it has written, the last lines of it. */
+  output(): readonly string[];
+  /** Of its invocations. */
+  ids: readonly string[];
   /** Memory of its process, as it is now. */
   residentMb(): number;
   /** SIGSTOP, `meanwhile`, SIGCONT. Its wall clock is `ms` further then; its monotonic clock is not, as in a frozen Lambda. */
@@ -34,15 +45,19 @@ export async function startRuntime(options: {
   functions: string;
   name: string;
   environment: Readonly<Record<string, string>>;
+  memoryMb?: number;
   /** Of its files; default: all. */
   isThere?: (file: string) => boolean;
+  /** Written below its module. */
+  added?: string;
 }): Promise<Runtime> {
-  const { functions, name, isThere = () => true } = options;
+  const { functions, name, isThere = () => true, added = '' } = options;
   const root = mkdtempSync(join(tmpdir(), 'crossfade-task-'));
   const folder = join('dist/functions', name);
   mkdirSync(join(root, folder), { recursive: true });
   for (const file of readdirSync(join(functions, name)).filter((one) => one.endsWith('.mjs') && isThere(one)))
     cpSync(join(functions, name, file), join(root, folder, file));
+  appendFileSync(join(root, folder, 'index.mjs'), added);
   const clockFile = join(root, 'clock');
   writeFileSync(clockFile, '0');
 
@@ -50,6 +65,15 @@ export async function startRuntime(options: {
   let next: ServerResponse | null = null;
   const queue: { id: string; event: object; timeoutMs: number }[] = [];
   let waiting: Waiting | null = null;
+  let tooLong: NodeJS.Timeout | undefined;
+  const ids: string[] = [];
+
+  /** What it died of before anybody asked it for something. */
+  let failed: Error | null = null;
+  const fail = (error: Error) => {
+    if (waiting) waiting.reject(error);
+    else failed ??= error;
+  };
 
   const server = createServer((request, response) => {
     void serve(request, response);
@@ -68,6 +92,10 @@ export async function startRuntime(options: {
     });
     next.end(JSON.stringify(one.event));
     next = null;
+    tooLong = setTimeout(() => {
+      fail(new Error(`Task timed out after ${(one.timeoutMs / 1_000).toFixed(2)} seconds`));
+      child.kill('SIGKILL');
+    }, one.timeoutMs);
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -82,20 +110,21 @@ export async function startRuntime(options: {
     const text = Buffer.concat(parts).toString();
     response.writeHead(202).end();
     const [, id, what] = /^invocation\/([^/]+)\/(response|error)$/.exec(path) ?? [];
-    if (what === 'response' && waiting?.id === id) waiting?.resolve(text);
-    else waiting?.reject(new Error(`${name}: ${path}: ${text}`));
+    // An answer that has begun cannot be taken back: that it broke off stands at its end.
+    const broken = request.trailers['lambda-runtime-function-error-type'];
+    if (what === 'response' && waiting?.id === id && !broken) waiting?.resolve(text);
+    else fail(new Error(`${name}: ${path}: ${broken ?? ''}${text}`));
   }
 
   const output: string[] = [];
-  const child = spawn(process.execPath, ['--import', MOVED_CLOCK, CHILD], {
+  const child = spawn(NODE, [...FLAGS, '--import', MOVED_CLOCK, '--import', NATIVE, CLIENT], {
     cwd: root,
     env: {
       PATH: process.env.PATH,
-      ...options.environment,
       TEST_MOVED_CLOCK: clockFile,
+      ...lambdaEnvironment(name, options.memoryMb ?? 512),
+      ...options.environment,
       AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-      AWS_LAMBDA_FUNCTION_NAME: `crossfade-prod-${name}`,
-      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
       LAMBDA_TASK_ROOT: root,
       _HANDLER: `${folder}/index.handler`,
     },
@@ -106,23 +135,28 @@ export async function startRuntime(options: {
       output.push(...chunk.toString().split('\n').filter(Boolean));
       output.splice(0, Math.max(0, output.length - KEPT_LINES));
     });
-  child.once('exit', (code, signal) =>
-    waiting?.reject(new Error(`${name} ended with ${signal ?? code}: ${output.join(' | ')}`)),
-  );
+  child.once('exit', (code, signal) => fail(new Error(`${name} ended with ${signal ?? code}: ${output.join(' | ')}`)));
 
-  const invoke = (event: object, timeoutMs = 20_000): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const id = randomUUID();
+  function invoke(event: object, timeoutMs = 20_000): Promise<string> {
+    const id = randomUUID();
+    return new Promise<string>((resolve, reject) => {
       waiting = { id, resolve, reject };
+      if (failed) reject(failed);
       queue.push({ id, event, timeoutMs });
+      ids.push(id);
       hand();
-    });
+    }).finally(() => clearTimeout(tooLong));
+  }
 
   return {
     invoke: async (event, timeoutMs) => JSON.parse(await invoke(event, timeoutMs)) as unknown,
     invokeStreaming: invoke,
+    output: () => output,
+    ids,
     residentMb: () => Number(seenOf(child, 'rss')) / 1_024,
     async frozenFor(ms, meanwhile) {
+      // Lambda freezes what asks for its next invocation.
+      while (!next) await new Promise(setImmediate);
       child.kill('SIGSTOP');
       while (!/^T/.test(seenOf(child, 'state')));
       await meanwhile();
@@ -138,6 +172,22 @@ export async function startRuntime(options: {
     },
   };
 }
+
+const lambdaEnvironment = (name: string, memoryMb: number) => ({
+  AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x',
+  AWS_LAMBDA_FUNCTION_NAME: `crossfade-prod-${name}`,
+  AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+  AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),
+  AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+  AWS_LAMBDA_LOG_FORMAT: 'JSON',
+  AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/crossfade-prod-${name}`,
+  AWS_LAMBDA_LOG_LEVEL: 'INFO',
+  AWS_LAMBDA_LOG_STREAM_NAME: '2026/01/01/[$LATEST]4421584500000000',
+  AWS_DEFAULT_REGION: 'eu-central-1',
+  AWS_REGION: 'eu-central-1',
+  LANG: 'en_US.UTF-8',
+  TZ: ':UTC',
+});
 
 const seenOf = ({ pid }: ChildProcess, what: 'rss' | 'state'): string =>
   execFileSync('ps', ['-o', `${what}=`, '-p', String(pid)], { encoding: 'utf8' });

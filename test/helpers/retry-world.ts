@@ -10,6 +10,7 @@ import type { CutoverDeclaration, CutoverState, ServiceDeclaration, Side } from 
 import { INTENT_LIFE_MS } from '../../lib/core/forwards/forward.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/net/upstream.ts';
 import { applyForwards, forwardsAreDue } from '../../lib/flows/forwards/apply-forwards.ts';
+import type { KnownStates } from '../../lib/flows/forwards/known-state.ts';
 import { outcomeBuffer } from '../../lib/flows/forwards/outcome-buffer.ts';
 import { intendWrite, settleWrite } from '../../lib/flows/forwards/record-write.ts';
 import { proxyWrite, type WritePorts } from '../../lib/flows/forwards/write-both.ts';
@@ -45,6 +46,8 @@ export type Process = {
   startedAtMs: number;
   endedAtMs: number;
   gates: Gate[];
+  /** What its instance knows of the state. */
+  known: KnownStates;
   dead: boolean;
   done: boolean;
   /** Of a write: what its client was answered. */
@@ -91,6 +94,9 @@ export function retryWorld(options: WorldOptions = {}) {
   /** What services are still at work on, although nobody waits for their answer. */
   const slow: (() => void)[] = [];
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'chat', kind });
+  /** What two warm instances know of the state; writes go to them by turns. */
+  const fleet: KnownStates[] = [new Map(), new Map()];
+  let sent = 0;
   let isReadable = true;
   const readable = () => {
     if (isReadable) return state;
@@ -165,6 +171,7 @@ export function retryWorld(options: WorldOptions = {}) {
       realNow,
       ids: { next: nextId },
       log,
+      known: process.known,
       intents: gated(process, intents),
       forwards: gated(process, forwards),
       attempts: gated(process, attempts),
@@ -187,11 +194,12 @@ export function retryWorld(options: WorldOptions = {}) {
   /** The microtasks of all that can go on. */
   const flush = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-  function start(run: (process: Process) => Promise<void>): Process {
+  function start(run: (process: Process) => Promise<void>, known: KnownStates = new Map()): Process {
     const process: Process = {
       startedAtMs: clock.ms,
       endedAtMs: Number.POSITIVE_INFINITY,
       gates: [],
+      known,
       dead: false,
       done: false,
       answered: null,
@@ -282,6 +290,8 @@ export function retryWorld(options: WorldOptions = {}) {
     Object.assign(process, { dead: true, done: true, endedAtMs: clock.ms });
     for (const [n, gate] of process.gates.entries()) gate.die(after && n === 0);
     process.gates = [];
+    // Its instance goes with it.
+    process.known.clear();
   }
 
   const stream = () =>
@@ -307,11 +317,14 @@ export function retryWorld(options: WorldOptions = {}) {
     run,
     kill,
     send: (write: Write) =>
-      start((process) => (through === 'gateway' ? throughGateway(process, write) : throughSdk(process, write))),
+      start(
+        (process) => (through === 'gateway' ? throughGateway(process, write) : throughSdk(process, write)),
+        fleet[sent++ % fleet.length],
+      ),
     stream: () =>
       start(async (process) => void (await flows.applyForwards(portsOf(process), declaration, clock.ms + 20_000))),
     enter: (stage: StageName) => {
-      state = stateIn(stage, { id: 'chat', kind, epoch: state.epoch + 1 });
+      state = stateIn(stage, { id: 'chat', kind, epoch: state.epoch + 1, enteredAtMs: clock.now() });
     },
     unreadable: (yes: boolean) => {
       isReadable = !yes;
@@ -331,7 +344,8 @@ export function retryWorld(options: WorldOptions = {}) {
       for (const it of Object.values(services)) it.mode = 'ok';
       clock.ms += INTENT_LIFE_MS;
       const untilMs = clock.ms + maxMs;
-      const free: Process = { startedAtMs: 0, endedAtMs: 0, gates: [], dead: false, done: false, answered: null };
+      const free = start(async () => {});
+      await flush();
       while (clock.ms < untilMs && store.all().some(({ status }) => status !== 'quarantined')) {
         const due = flows
           .forwardsAreDue(portsOf(free), declaration)

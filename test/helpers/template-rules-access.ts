@@ -39,6 +39,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/cutovers/{cutover}/health': 'control:read',
   'GET /v1/cutovers/{cutover}/progress': 'control:read',
   'GET /v1/cutovers/{cutover}/record': 'control:read',
+  'POST /v1/cutovers/{cutover}/record/values': 'rows:read',
   'GET /v1/cutovers/{cutover}/consistency': 'control:read',
   'GET /v1/progress': 'control:read',
   'POST /v1/cutovers/{cutover}/start': 'control:write',

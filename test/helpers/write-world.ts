@@ -43,6 +43,10 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
 
   const ports = {
     clock,
+    // Each write is one of another instance.
+    get known() {
+      return new Map();
+    },
     ...forwardPorts(forwardStore),
     ids: { next: () => `id-${++ids}` },
     log: { event() {}, failure() {} },

@@ -290,13 +290,22 @@ const SESSION: readonly NamedMutant[] = [
 export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; mutants: readonly NamedMutant[] }[] = [
   {
     file: 'converge',
-    tests: ['converge', 'invariants', 'raising', 'same-key', 'unfit', 'validator', 'capture-unfailing'],
+    tests: ['converge', 'reordered', 'invariants', 'raising', 'same-key', 'unfit', 'validator', 'capture-unfailing'],
     mutants: CONVERGE,
   },
   { file: 'apply', tests: ['converge', 'invariants', 'same-key', 'unfit', 'equal-not-identical'], mutants: APPLY },
   {
     file: 'names',
-    tests: ['isolation', 'invariants', 'raising', 'blind', 'recycled-database', 'settings', 'promotion-roles'],
+    tests: [
+      'isolation',
+      'invariants',
+      'raising',
+      'blind',
+      'recycled-database',
+      'settings',
+      'promotion-roles',
+      'shape-watch',
+    ],
     mutants: NAMES,
   },
   { file: 'outbox', tests: ['outbox', 'burst', 'invariants'], mutants: OUTBOX },

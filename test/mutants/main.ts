@@ -109,7 +109,11 @@ const LATE = 'a round does not end';
 
 /** Null when the process has come to its end, `LATE`, or what else became of it. */
 function runOnce(file: string, told: (noticedBy: string | null) => void, longestMs: number): Promise<string | null> {
-  const child = fork(process.argv[1]!, ['attempt', file], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  // A group of its own, which is ended whole: the tests run in a process of their own, and a loop without end would go on.
+  const child = fork(process.argv[1]!, ['attempt', file], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    detached: true,
+  });
   let said = '';
   let late: string | null = null;
   child.stderr!.on('data', (data) => {
@@ -118,7 +122,7 @@ function runOnce(file: string, told: (noticedBy: string | null) => void, longest
   const watch = () =>
     setTimeout(() => {
       late = LATE;
-      child.kill('SIGKILL');
+      process.kill(-child.pid!, 'SIGKILL');
     }, longestMs);
   let timer = watch();
   child.on('message', (message: Attempted | 'a round begins') => {

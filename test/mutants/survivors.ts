@@ -9,6 +9,8 @@ const inConform = (line: string) => `lib/core/stage/conform.ts: number in ${JSON
 
 const CLAIM_FROM = `v_from := CASE WHEN random() < \${1 / WHOLE_LOOK_EVERY} THEN v_mark[\${FLOOR}] ELS`;
 
+const NOTHING_BAD = 'of no key nothing is put off: every statement within finds none';
+
 export const REASONS: Readonly<Record<string, string>> = {
   [inConform(NO_FIGURES)]: ANY_VERDICT,
   [`${inConform(NO_FIGURES)} #2`]: ANY_VERDICT,
@@ -19,5 +21,17 @@ export const REASONS: Readonly<Record<string, string>> = {
   [`converge.ts: < → <= in ${JSON.stringify(CLAIM_FROM)}`]: 'a random number is next to never equal to a limit',
   [`converge.ts: greatest → least in ${JSON.stringify(CLAIM_FROM)}`]:
     'every look begins at the floor then: it finds the same hints, and reads more of the index',
+  [`converge.ts: always in ${JSON.stringify(`return \`IF cardinality(v_bad) > 0 THEN`)}`]: NOTHING_BAD,
+  [`converge.ts: > → >= in ${JSON.stringify(`return \`IF cardinality(v_bad) > 0 THEN`)}`]: NOTHING_BAD,
+  [`outbox.ts: + → - in ${JSON.stringify(`SELECT coalesce(min(o.seq), v_mark[\${SEEN_NUMBER}] + 1) INTO v_from FROM \${outbo`)}`]:
+    'a floor that is two lower finds the same hints',
+  [`verify.ts: > → >= in ${JSON.stringify(`SELECT s.sample FROM \${segment} g, jsonb_array_elements(g.samples) AS s(sample) `)}`]:
+    'a segment without divergences has no samples',
+  [`verify.ts: < → <= in ${JSON.stringify(`AND v_pass.counted_pages < \${sourceSize(flow)} / current_setting('block_size')::`)}`]:
+    'no row is on the pages after the last one',
+  [`verify.ts: one more in ${JSON.stringify(`SELECT coalesce(sum(g.rows), 0) INTO v_rows FROM \${segment} g;`)}`]:
+    'where no segment is, nothing is proven, and this is not reached',
+  [`lib/core/forwards/json-diff.ts: || → && in ${JSON.stringify("if (typeof primary !== 'number' || typeof shadow !== 'number') return false;")}`]:
+    'values are compared where they are of one type',
   ...Object.fromEntries(FIGURES.map((name) => [inConform(`${name}: 0,`), ANY_VERDICT])),
 };

@@ -162,6 +162,32 @@ describe('evidence', () => {
   });
 });
 
+describe('keys that were always slower than the others', () => {
+  /** The first two slices, which the shadow has from the first minute of the stage on. */
+  const reasons = (latencyMs: number) => {
+    const minutes = Array.from({ length: 30 + STAGE }, (_, i) => i + 1 - 30);
+    const parts = minutes.flatMap((n) =>
+      ENDS.map((_, slice): WindowPart => {
+        const isOurs = slice < 2;
+        const now = isOurs ? (n > 0 ? latencyMs : 60) : 5;
+        const side = n > 0 && isOurs ? 'shadow' : 'primary';
+        return { slice, operation: 'read', window: exactMinute(ENTERED + n, side, 200, { latencyMs: now }) };
+      }),
+    );
+    return whole(parts).verdict.reasons.filter(({ code }) => code === 'latency_p50');
+  };
+
+  it('are compared with what they were themselves on the primary', () => {
+    expect(reasons(60)).toEqual([]);
+    expect(reasons(68)).toEqual([
+      expect.objectContaining({
+        code: 'latency_p50',
+        says: expect.stringContaining('slower than the same keys were on the primary'),
+      }),
+    ]);
+  });
+});
+
 const RANK = { advance: 0, hold: 1, rollback: 2 } as const;
 
 describe('one operation of the shadow that takes longer', () => {

@@ -1,14 +1,15 @@
 /**
  * I1 I2 I3 I6 I16 I19 I27: whatever is killed, and whenever, the run still converges. The deployed bundles run as child
  * processes, two of the tick and two of the shadow-writer; they get SIGKILL several times a second, most of them in the
- * middle of a call. Postgres gets SIGKILL, too, all of its processes at once, and comes back on what its disk holds. All
- * the while four applications write, each with a ledger of what was acknowledged.
+ * middle of a call. Postgres gets SIGKILL, too, all of its processes at once, and comes back on what its disk holds. What the
+ * functions say to Postgres and DynamoDB is held on its way, for longer and for less. All the while four applications write, each with
+ * a ledger of what was acknowledged. How long anything may take is counted in answers of the functions: a busy machine gives fewer.
  *
  * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project stack test/stack/kill.test.ts
  */
 
 import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFailed, vi } from 'vitest';
 import { customerCutover } from '../../infra/examples/chinook/cutover.ts';
 import {
   PROVE_BEFORE,
@@ -25,6 +26,7 @@ import type { CrashableServer } from '../helpers/crashable-postgres.ts';
 import type { FunctionHost } from '../helpers/handler-process.ts';
 import { type Fleet, startFleet } from '../helpers/handler-process-fleet.ts';
 import { deniedIn } from '../helpers/role-evaluation.ts';
+import { type SlowLink, slowLink } from '../helpers/slow-link.ts';
 import {
   auditOf,
   auditProblems,
@@ -35,7 +37,6 @@ import {
   type OwnPorts,
   portsOn,
   seeded,
-  until,
 } from '../helpers/stack-parts.ts';
 import { crashablePostgres } from '../helpers/stack-parts-postgres.ts';
 import { INSERT_SEED, startWriters, type Writers } from '../helpers/stack-parts-writers.ts';
@@ -46,9 +47,16 @@ const ID = 'customer';
 const SPEED = 60;
 const KILLS = 20;
 const WRITERS = 4;
-/** Limits of what must end, on a busy machine, too; the project ends a test after six minutes. */
-const SETTLE_MS = 60_000;
-const OVER_WITHIN_MS = 200_000;
+/** From one kill to the next, in answers of all functions: several a second where nothing else is at work. */
+const ANSWERS_BETWEEN = 4;
+/** Answers until something has come that is waited for. Ten times what it takes. */
+const MOST_ANSWERS = 4_000;
+/** Nobody has answered for so long: something hangs. */
+const SILENCE_MS = 60_000;
+/** Milliseconds in each direction, one of them from kill to kill. */
+const DELAYS_MS = [0, 0, 2, 10, 40];
+// Against a test that never ends.
+vi.setConfig({ testTimeout: 1_800_000 });
 const random = seeded(SEED);
 const declarations = defineCutovers([
   { ...customerCutover, dwellMinutes: 0, policy: { minSamples: 20, warmUpMinutes: 0 } },
@@ -59,6 +67,7 @@ let on: Backing;
 let database: CrashableServer;
 let ports: OwnPorts;
 let fleet: Fleet;
+let links: SlowLink[] = [];
 let writers: Writers;
 let startedMs: number;
 
@@ -70,20 +79,37 @@ beforeAll(async () => {
   startedMs = performance.now();
   writers = startWriters({ url: database.url, count: WRITERS, random });
   await command(ports, declarations, ID, { type: 'start' });
-  fleet = startFleet(on, { databaseUrl: database.url, declarations, clock, ports });
+  links = await Promise.all([slowLink(database.url), slowLink(on.endpoint)]);
+  const [toPostgres, toDynamo] = links as [SlowLink, SlowLink];
+  fleet = startFleet({ ...on, endpoint: toDynamo.url }, { databaseUrl: toPostgres.url, declarations, clock, ports });
 });
 
 afterAll(async () => {
   await writers?.stop();
   await fleet?.stop();
   await ports?.close();
+  await Promise.all(links.map((link) => link.stop()));
   await Promise.all([on?.stop(), database?.stop()]);
 });
 
 // ---------------------------------------------------------------------------------------------------------- chaos
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const oneOf = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
 const told = { kills: 0, crashes: 0 };
+const answers = () => fleet.hosts.reduce((sum, { figures }) => sum + figures.answers, 0);
+
+/** Looks again and again, until the functions have answered `within` times without it. */
+async function until(look: () => Promise<boolean>, what: () => string, within = MOST_ANSWERS): Promise<void> {
+  const before = answers();
+  let last = { answers: before, atMs: performance.now() };
+  while (!(await look())) {
+    if (answers() - before > within) throw new Error(`Not within ${within} answers: ${what()}`);
+    if (answers() > last.answers) last = { answers: answers(), atMs: performance.now() };
+    if (performance.now() - last.atMs > SILENCE_MS) throw new Error(`No function answers any more: ${what()}`);
+    await pause(20);
+  }
+}
 
 /**
  * Whoever is killed has answered since it was killed before. On a busy machine a start takes longer than the pauses between two kills,
@@ -93,26 +119,34 @@ const answersAtKill = new Map<FunctionHost['figures'], number>();
 
 /** Kills until the world is `over` and enough was killed, and Postgres whenever so many kills have been. */
 async function chaos(kills: number, crashAt: readonly number[], over: () => Promise<boolean>): Promise<void> {
-  const before = fleet.kills();
+  const [before, begun] = [fleet.kills(), answers()];
   const due = [...crashAt];
   let outage: Promise<void> = Promise.resolve();
-  const deadline = Date.now() + OVER_WITHIN_MS;
   for (;;) {
     const done = fleet.kills() - before;
     if (done >= kills && due.length === 0 && (await over())) break;
-    if (Date.now() > deadline) throw new Error(`Not over after ${OVER_WITHIN_MS / 1000} s and ${done} kills.`);
+    const worked = answers() - begun;
+    if (worked > MOST_ANSWERS) throw new Error(`Not over after ${worked} answers and ${done} kills.`);
     if (due[0] !== undefined && done >= due[0]) {
       due.shift();
       await outage;
       outage = crash();
     }
-    // Those beyond what is wanted come ever more rarely: a busy machine needs the time for what is not over yet.
-    await pause((150 + random() * 250) * Math.max(1, done / kills));
+    for (const link of links) link.slow(oneOf(DELAYS_MS));
+    // Those beyond what is wanted come ever more rarely, so that what is not over yet comes to its end.
+    const next = answers() + ANSWERS_BETWEEN * (0.5 + random()) * Math.max(1, done / kills);
+    await until(
+      async () => answers() >= next,
+      () => 'the functions work between two kills',
+    );
     const alive = fleet.hosts.filter(({ figures }) => figures.answers > (answersAtKill.get(figures) ?? -1));
-    if (alive.length > 0) await killInCall(alive[Math.floor(random() * alive.length)]!);
+    if (alive.length > 0) await killInCall(oneOf(alive));
   }
+  for (const link of links) link.slow(0);
   await outage;
 }
+
+const held = () => links.map((link) => link.held());
 
 /** In the middle of a call when one comes soon, some milliseconds into it. */
 async function killInCall(victim: FunctionHost): Promise<void> {
@@ -141,7 +175,6 @@ async function insist(what: OperatorCommand, stageKind: string): Promise<void> {
       return false;
     },
     () => `${what.type} has led to ${stageKind}`,
-    OVER_WITHIN_MS,
   );
 }
 
@@ -166,12 +199,10 @@ async function quiet(): Promise<void> {
   await until(
     async () => (await waiting()) === 0,
     () => 'the outbox is empty',
-    SETTLE_MS,
   );
   await until(
     async () => fleet.ticks.every((tick, i) => tick.done() >= before[i]! + 2),
     () => 'both ticks have run twice',
-    SETTLE_MS,
   );
 }
 
@@ -208,7 +239,7 @@ function tell(what: string): void {
     [
       `${what}: seed ${SEED}, ${((performance.now() - startedMs) / 1000).toFixed(1)} s so far`,
       `${fleet.kills() - told.kills} kills, ${database.crashes() - told.crashes} crashes of Postgres; so far ${fleet.describe()}`,
-      `${acknowledged} writes acknowledged, ${unknown} unknown`,
+      `${acknowledged} writes acknowledged, ${unknown} unknown; ${held().join(' and ')} pieces held on their way to Postgres and DynamoDB`,
     ].join('\n  '),
   );
   told.kills = fleet.kills();
@@ -244,6 +275,7 @@ describe(`I1 I2 I3 I6 under SIGKILL, seed ${SEED}`, () => {
     await proveSound();
     expect(database.crashes()).toBe(2);
     expect(fleet.killsInCall()).toBeGreaterThan(KILLS / 3);
+    expect(Math.min(...held())).toBeGreaterThan(100);
     const entered = (await auditOf(ports, ID)).flatMap(({ event }) => (event.type === 'advanced' ? [event.to] : []));
     expect(entered).toEqual(['test_1', 'test_10', 'half_50', 'full_100']);
   });
@@ -308,7 +340,6 @@ async function copied(): Promise<void> {
       return status?.armed === 'forward' && status.backfill.state === 'done' && status.outboxRows === 0;
     },
     () => 'the second copy is done',
-    SETTLE_MS,
   );
 }
 
@@ -345,7 +376,6 @@ async function crashWhileApplying() {
   await until(
     async () => (await query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")).length > 0,
     () => 'the shadow-writer applies the change',
-    SETTLE_MS,
   );
   await database.crash();
   await database.restart();

@@ -139,6 +139,7 @@ export const OPERATOR_SCOPES = [
   'control:complete',
   'control:cleanup',
   'control:stop',
+  'rows:read',
   'outcomes:write',
   'copies:write',
   'route:read',

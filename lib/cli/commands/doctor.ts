@@ -1,6 +1,6 @@
 /** Checks everything a person would otherwise find out one failure at a time. Each finding carries its remedy. */
 
-import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
+import { CrossfadeError, isCrossfadeError, messageOf } from '../../core/base/errors.ts';
 import type { HealthReport } from '../../flows/rows/inspect.ts';
 import { apiClient, LONG_DEADLINE_MS } from '../api.ts';
 import { type Connection, connect } from '../connection.ts';
@@ -80,7 +80,7 @@ async function checkDatabase(url: string | undefined): Promise<Check[]> {
   try {
     return [...unused, ...judgeFacts(await readFacts((sql) => database.call(sql, [], { attempts: 1 }), address))];
   } catch (error) {
-    const seen = error instanceof Error ? error.message || error.name : String(error);
+    const seen = messageOf(error);
     return [
       ...unused,
       fail(

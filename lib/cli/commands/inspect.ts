@@ -1,10 +1,11 @@
 /** What the rows and tables of a cutover are like: health before it, progress during it, comparisons at any time. */
 
-import type { Consistency, RowComparison, TableProgress } from '../../core/table/reading.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { Consistency, RowComparison, RowValues, TableProgress } from '../../core/table/reading.ts';
 import type { HealthReport } from '../../flows/rows/inspect.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
-import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
-import { renderComparison, renderConsistency, renderHealth, renderProgress } from '../render-health.ts';
+import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
+import { renderComparison, renderConsistency, renderHealth, renderProgress, renderValues } from '../render-health.ts';
 
 /** Ends with 1 when a check failed. */
 export async function health(context: Context): Promise<Outcome> {
@@ -39,13 +40,19 @@ export async function inspect(context: Context): Promise<Outcome> {
   if (options.key !== undefined) {
     const path = `/v1/cutovers/${id}/record?${new URLSearchParams({ key: options.key })}`;
     const seen = await api.get<RowComparison>(path);
+    const call = { idempotencyKey: idempotencyKey(context) };
+    const values = options.values
+      ? await api.post<RowValues>(`/v1/cutovers/${id}/record/values`, { key: options.key }, call)
+      : null;
     const differs = !seen.equal && !seen.late;
+    const lines = values ? renderValues(values, io.width, io.paint) : [];
     return {
-      document: seen,
-      text: renderComparison(id, seen, io.width, io.paint),
+      document: values ? { ...seen, values } : seen,
+      text: [renderComparison(id, seen, io.width, io.paint), ...lines].join('\n'),
       ...(differs ? { exit: EXIT.held } : {}),
     };
   }
+  if (options.values) throw new CrossfadeError('invalid_input', '--values shows one row: name it with --key.');
   const seen = await api.get<Consistency>(`/v1/cutovers/${id}/consistency`, { deadlineMs: LONG_DEADLINE_MS });
   const text = renderConsistency(id, seen, io.width, io.paint);
   return { document: seen, text, ...(seen.diverged === 0 ? {} : { exit: EXIT.held }) };

@@ -1,10 +1,10 @@
 /** Checks of the API: is it there, does it take the token, and what does it say of flags and cutovers. */
 
-import { isCrossfadeError } from '../../core/base/errors.ts';
+import { isCrossfadeError, messageOf } from '../../core/base/errors.ts';
 import { healthText } from '../../core/look/health.ts';
 import type { SystemReport } from '../../flows/report/report.ts';
 import type { Api } from '../api.ts';
-import { type Check, fail, messageOf, ok, warn } from './check.ts';
+import { type Check, fail, ok, warn } from './check.ts';
 
 export async function checkApi(api: Api, url: string): Promise<Check[]> {
   try {

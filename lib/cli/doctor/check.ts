@@ -15,8 +15,6 @@ export const ok = (name: string, seen: string): Check => ({ name, level: 'ok', s
 export const warn = (name: string, seen: string, remedy: string): Check => ({ name, level: 'warn', seen, remedy });
 export const fail = (name: string, seen: string, remedy: string): Check => ({ name, level: 'fail', seen, remedy });
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 const PAINT = { ok: 'good', warn: 'warn', fail: 'bad' } as const;
 
 export const anyFailed = (checks: readonly Check[]): boolean => checks.some(({ level }) => level === 'fail');

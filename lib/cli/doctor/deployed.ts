@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Deployment } from '../../compose/deployment.ts';
-import { isCrossfadeError } from '../../core/base/errors.ts';
+import { isCrossfadeError, messageOf } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import { type FlagDocument, flagTag, servedForm } from '../../core/routing/flags.ts';
 import type { SystemReport } from '../../flows/report/report.ts';
@@ -17,7 +17,7 @@ import type { Context } from '../context.ts';
 import { packageRoot } from '../package-root.ts';
 import { counted } from '../text.ts';
 import { judgeReport } from './api.ts';
-import { type Check, fail, messageOf, ok, warn } from './check.ts';
+import { type Check, fail, ok, warn } from './check.ts';
 
 type At = { stage: string; region: string };
 type Looked = { installed: number; wanted: number; apiUrl: string | null };

@@ -89,3 +89,7 @@ export class CrossfadeError extends Error {
 export function isCrossfadeError(value: unknown): value is CrossfadeError {
   return value instanceof Error && value.name === 'CrossfadeError' && 'code' in value;
 }
+
+/** What went wrong in a few words, of anything that can be thrown. Some errors have a name only. */
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message || error.name : String(error);

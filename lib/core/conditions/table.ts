@@ -124,6 +124,7 @@ const CONDITIONS = {
   keyless: { label: 'Reads with a key', unit: 'rate', want: 'at_most' },
   left_reads: { label: 'Open circuit breakers', unit: 'rate', want: 'below' },
   operation_errors: { label: 'Errors of an operation', unit: 'rate', want: 'below' },
+  operation_latency: { label: 'Latency of an operation', unit: 'rate', want: 'below' },
   operation_samples: { label: 'Samples of every operation', unit: 'count', want: 'at_least' },
   regression: { label: 'No sign of harm', unit: 'evidence', want: 'at_most' },
   proven_regression: { label: 'Small regression', unit: 'evidence', want: 'below' },

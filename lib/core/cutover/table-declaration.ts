@@ -36,6 +36,8 @@ export type TableDeclaration = {
    * shadow. Crossfade fills it, and keeps both equal until cleanup; promotion makes the foreign key again on it.
    */
   companions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Columns of either table whose values are not shown, whatever the scope of who asks. A renamed one is named by either name. */
+  redact?: readonly string[];
   /** Above any of these the copy of existing rows waits. */
   backfill?: BackfillLimits;
   /** Indexes of the shadow that are not unique are taken off for the copy and built after it. */

@@ -115,6 +115,13 @@ export function authoritativeSide(state: Pick<CutoverState, 'stageKind'>): Side 
 export const hasChangedHands = ({ stageKind }: Pick<CutoverState, 'stageKind'>): boolean =>
   stageKind === 'completed' || stageKind === 'rolled_back';
 
+/** The side that writes go to is not the one that they went to before. */
+export const isHandedOver = (state: Pick<CutoverState, 'stageKind' | 'plan' | 'rollback'>): boolean => {
+  const { stageKind, plan, rollback } = state;
+  if (stageKind !== 'rolled_back') return isPromoted(state);
+  return plan.stages.some(({ name, kind }) => name === rollback?.fromStage && kind === 'completed');
+};
+
 /** What to do with a forwarded write now. `settle`: ask the authoritative side again; `drop`: its side was given up. */
 export type ForwardStep = 'wait' | 'settle' | 'send' | 'drop';
 

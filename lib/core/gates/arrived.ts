@@ -1,8 +1,10 @@
 /** What has arrived of each minute and side, put together; what cannot be true is left out, and said. */
 
 import { type BucketedWindow, bucketedWindow, impossible, summedWindows } from './bucketed-window.ts';
+import { added } from './buckets.ts';
 import type { SideMinute } from './ground.ts';
 import type { WindowPart } from './minute-window.ts';
+import type { TypeMinute, TypeWindow } from './mix.ts';
 import type { Tally } from './operations.ts';
 
 export type ArrivedMinute = {
@@ -15,6 +17,8 @@ export type ArrivedMinute = {
   impossible: string | null;
   /** Operations and failures by operation type. */
   operations: ReadonlyMap<string, Tally>;
+  /** Their latencies. */
+  latencies: ReadonlyMap<string, TypeMinute>;
 };
 
 type Range = {
@@ -49,11 +53,12 @@ export function arrivedMinutes(parts: readonly WindowPart[], range: Range): Arri
         spoiled: shadow.impossible !== null,
         impossible: primary.impossible ?? shadow.impossible,
         operations: operationsOf([...primary.possible, ...shadow.possible]),
+        latencies: latenciesOf(primary.possible, shadow.possible),
       };
     });
 }
 
-type Possible = { operation: string; window: BucketedWindow };
+type Possible = { place: number; operation: string; window: BucketedWindow };
 
 function sideMinute(
   minute: number,
@@ -73,11 +78,11 @@ function sideMinute(
       why = `${side} of minute ${minute}: ${problem}`;
       continue;
     }
-    possible.push({ operation, window: bucketed });
+    const isKnown = slice !== null && slice < ends.length && minute >= (runMinute ?? minute);
+    const place = isKnown ? slice : ends.length;
+    possible.push({ place, operation, window: bucketed });
     all.push(bucketed);
-    bySlice[slice !== null && slice < ends.length && minute >= (runMinute ?? minute) ? slice : ends.length]!.push(
-      bucketed,
-    );
+    bySlice[place]!.push(bucketed);
   }
   if (all.length === 0) return { side: null, impossible: why, possible };
   const slices = ends.length === 0 ? [] : bySlice.map((own) => (own.length > 0 ? summedWindows(own) : null));
@@ -96,6 +101,23 @@ function operationsOf(possible: readonly Possible[]): ReadonlyMap<string, Tally>
     } else {
       tally.n1 += window.count;
       tally.e1 += window.errors;
+    }
+  }
+  return found;
+}
+
+function latenciesOf(primary: readonly Possible[], shadow: readonly Possible[]): ReadonlyMap<string, TypeMinute> {
+  const found = new Map<string, { primary: (TypeWindow | null)[]; shadow: (TypeWindow | null)[] }>();
+  for (const [side, possible] of Object.entries({ primary, shadow })) {
+    for (const { place, operation, window } of possible) {
+      if (window.count === 0) continue;
+      const sides = found.get(operation) ?? { primary: [], shadow: [] };
+      found.set(operation, sides);
+      const slices = sides[side as 'primary' | 'shadow'];
+      while (slices.length <= place) slices.push(null);
+      const before = slices[place];
+      const { latency, errors } = window;
+      slices[place] = before ? { latency: added(before.latency, latency), errors: before.errors + errors } : window;
     }
   }
   return found;

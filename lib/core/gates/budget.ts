@@ -6,6 +6,8 @@
 const ALPHA = 0.01;
 /** What all operation types share, see `operations.ts`. */
 export const OPERATIONS_BUDGET = 0.13;
+/** The same of their latencies, see `operation-latency.ts`. */
+export const OPERATIONS_LATENCY_BUDGET = 0.04;
 /** All days after the first together spend a twentieth of what the first one does: Σ 1/(10 h(h + 1)) from h = 2 on. */
 const LATER = 10;
 

@@ -25,6 +25,8 @@ export type Compared = {
   n1: number;
   /** Operations of the shadow whose latencies can be compared: without slices that have far more of them than they usually have. */
   timed: number;
+  /** These slices. */
+  busy: readonly number[];
   errors: { primary: number; shadow: number; usual: number; offset: number };
   /** By latency metric. */
   latency: readonly ComparedLatency[];
@@ -71,6 +73,7 @@ export function compare(
     n0,
     n1,
     timed: sum(timed, ({ window }) => window.count),
+    busy: served.filter(({ surplus }) => surplus > 0).map(({ part }) => part.slice),
     errors: {
       primary: sum(control, ({ window }) => window.errors),
       shadow: sum(served, ({ window, surplus }) => Math.max(0, window.errors - surplus)),

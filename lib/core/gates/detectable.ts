@@ -146,6 +146,7 @@ function expected(
     latency: LATENCIES.map(latencyOf),
     past: share >= 1 ? baseline.count : null,
     fewLeft: share >= MOSTLY_SERVED && n0 * FEW_LEFT < n1,
+    busy: [],
     expected: null,
     arrived: n1,
   };

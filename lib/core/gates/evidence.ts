@@ -9,11 +9,12 @@ import { type Martingale, newMartingale } from './martingale.ts';
 import { METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
 import { emptyWindow } from './minute-window.ts';
 import { NO_NOISE, type Noise } from './noise.ts';
+import { latencyWithoutShadow, type OperationLatency } from './operation-latency.ts';
 import { type OperationEvidence, withoutShadow } from './operations.ts';
 import { NO_SIZE, type Size } from './size.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
-export const EVIDENCE_SCHEMA = 5;
+export const EVIDENCE_SCHEMA = 6;
 
 export const RECENT_MINUTES = 30;
 
@@ -95,6 +96,7 @@ export type Evidence = {
   levels: Levels | null;
   /** By operation type, those that came first. */
   operations: readonly OperationEvidence[];
+  latencies: readonly OperationLatency[];
   /** By latency metric: how the primary's share above its edge scatters. */
   noise: readonly Noise[];
   /** The same of its share beyond the rollback threshold. */
@@ -131,7 +133,16 @@ export const logGood = ({ good, usuallyGood }: Pick<Evidence, 'good' | 'usuallyG
 
 type Before = Pick<
   Evidence,
-  'baseline' | 'runMinute' | 'ends' | 'share' | 'slices' | 'levels' | 'noise' | 'noiseBeyond' | 'operations'
+  | 'baseline'
+  | 'runMinute'
+  | 'ends'
+  | 'share'
+  | 'slices'
+  | 'levels'
+  | 'noise'
+  | 'noiseBeyond'
+  | 'operations'
+  | 'latencies'
 >;
 
 const NOTHING_BEFORE: Before = {
@@ -144,6 +155,7 @@ const NOTHING_BEFORE: Before = {
   noise: LATENCIES.map(() => NO_NOISE),
   noiseBeyond: LATENCIES.map(() => NO_NOISE),
   operations: [],
+  latencies: [],
 };
 
 const NOTHING_PROVEN = { errors: 0, latency_p50: 0, latency_p95: 0, validation: 0 };
@@ -152,7 +164,7 @@ const NOTHING_PROVEN = { errors: 0, latency_p50: 0, latency_p95: 0, validation: 
 export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closedThrough = -1e9): Evidence {
   const each = <Of>(of: (name: Metric) => Of) =>
     Object.fromEntries(METRICS.map((name) => [name, of(name)])) as Record<Metric, Of>;
-  const { baseline, runMinute, ends, share, slices, levels, noise, noiseBeyond, operations } = before;
+  const { baseline, runMinute, ends, share, slices, levels, noise, noiseBeyond, operations, latencies } = before;
   return {
     schema: EVIDENCE_SCHEMA,
     key,
@@ -173,6 +185,7 @@ export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closed
     noise,
     noiseBeyond,
     operations: withoutShadow(operations),
+    latencies: latencyWithoutShadow(latencies),
     drift: LATENCIES.map(() => 0),
     primary: bucketedWindow(emptyWindow(0, 'primary')),
     shadow: bucketedWindow(emptyWindow(0, 'shadow')),

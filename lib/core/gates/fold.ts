@@ -11,28 +11,23 @@ import type { Policy } from '../cutover/cutover.ts';
 import type { StageKind } from '../cutover/plan.ts';
 import { type ArrivedMinute, arrivedMinutes } from './arrived.ts';
 import { EMPTY_BASELINE, overdispersion, sliceWithMinute, withMinute } from './baseline.ts';
+import { begin, type Draft, forget, startHorizon, warm } from './beginnings.ts';
 import { pooled } from './bucketed-window.ts';
 import { countAboveEdge, quantileEdge } from './buckets.ts';
 import { type Compared, compare, trafficAfter } from './compared.ts';
 import { type Above, type Evidence, logGood, RECENT_MINUTES } from './evidence.ts';
 import { driftAfter, edgeBeyond, type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
-import { isLatency, LATENCIES, levelsOf, QUANTILES } from './levels.ts';
-import { cap, HORIZON_MINUTES, type Martingale, step, withoutEvidence, withoutExcursions } from './martingale.ts';
-import {
-  logNeeded,
-  METRIC_ROWS,
-  METRICS,
-  type MeasuredMinute,
-  type Metric,
-  PROVEN_GOOD,
-  type ProvenGood,
-} from './metrics.ts';
+import { isLatency, LATENCIES, QUANTILES } from './levels.ts';
+import { cap, HORIZON_MINUTES, step } from './martingale.ts';
+import { logNeeded, METRIC_ROWS, METRICS, type MeasuredMinute, PROVEN_GOOD, type ProvenGood } from './metrics.ts';
 import type { WindowPart } from './minute-window.ts';
+import { asUsual, weightsOf } from './mix.ts';
 import { excessVariance, type Noise, withShare } from './noise.ts';
-import { learnOperations, nextHorizon, testOperations } from './operations.ts';
+import { learnLatency, mixLatency, testLatency } from './operation-latency.ts';
+import { learnOperations, testOperations } from './operations.ts';
 import { recentMinute } from './recent.ts';
 import { settled } from './settled.ts';
-import { NO_SIZE, sized, WARM_INCREASE } from './size.ts';
+import { sized, WARM_INCREASE } from './size.ts';
 
 /** How long a minute waits for what comes late; until then it is judged by what is there. */
 export const GRACE_MINUTES = 2;
@@ -56,8 +51,6 @@ export type FoldContext = {
   /** Readers follow the flags of this stage: only then the share of the reads says anything. */
   flagsDeployed: boolean;
 };
-
-type Draft = { -readonly [Key in keyof Evidence]: Evidence[Key] };
 
 /** What was folded of closed minutes, to be stored, and the same with the minutes that are still open for what comes late. */
 export type Folded = { closed: Evidence; now: Evidence };
@@ -107,27 +100,6 @@ function plannedAt(minute: number, context: FoldContext): FoldContext {
   return { ...context, policy: { ...context.policy, latencyIncreaseRollback } };
 }
 
-/** Other slices than before: what is known of those is of no use. */
-function forget(draft: Draft, { ends, runMinute }: FoldContext): void {
-  draft.ends = ends;
-  draft.runMinute = runMinute;
-  draft.share = 0;
-  draft.slices = [];
-  draft.levels = null;
-  draft.traffic = [];
-}
-
-/** Where the slices stand is fixed as the first minute of the stage is judged. */
-function begin(draft: Draft, minute: number, { ends, share, firstMinute }: FoldContext): void {
-  if (draft.minutes > 0 || minute < firstMinute) return;
-  const before = { levels: draft.levels, served: (slice: number) => onShadow({ ends, share: draft.share }, slice) };
-  draft.share = share;
-  draft.levels =
-    ends.length === 0 || draft.slices.length === 0
-      ? null
-      : levelsOf(draft.slices.slice(0, ends.length), before, firstMinute);
-}
-
 const later = (seen: Evidence['active'], side: 'primary' | 'shadow', minute: number) =>
   (seen[side] ?? Number.NEGATIVE_INFINITY) >= minute ? seen : { ...seen, [side]: minute };
 
@@ -151,7 +123,12 @@ function foldMinute(draft: Draft, arrived: ArrivedMinute, ground: Ground, contex
 }
 
 /** What the primary did in a minute is what is usual of it from the next one on. */
-function learn(draft: Draft, { minute, operations }: ArrivedMinute, primary: SideMinute, context: FoldContext): void {
+function learn(
+  draft: Draft,
+  { minute, operations, latencies }: ArrivedMinute,
+  primary: SideMinute,
+  context: FoldContext,
+): void {
   const { ends, firstMinute } = context;
   const { latency } = draft.baseline;
   const edges = LATENCIES.map((metric) => quantileEdge(latency, QUANTILES[metric]));
@@ -163,6 +140,8 @@ function learn(draft: Draft, { minute, operations }: ArrivedMinute, primary: Sid
   draft.noiseBeyond = draft.noiseBeyond.map((noise, at) => scattered(noise, minute, primary, limits[at]!));
   draft.baseline = withMinute(draft.baseline, primary.all);
   draft.operations = learnOperations(draft.operations, operations, minute);
+  const elsewhere = (slice: number) => minute >= firstMinute && onShadow(context, slice);
+  draft.latencies = learnLatency(draft.latencies, latencies, minute, elsewhere);
   if (ends.length === 0) return;
   const before =
     draft.slices.length === ends.length + 1
@@ -170,8 +149,7 @@ function learn(draft: Draft, { minute, operations }: ArrivedMinute, primary: Sid
       : Array.from({ length: ends.length + 1 }, () => EMPTY_BASELINE);
   draft.slices = before.map((slice, index) => {
     const window = primary.slices[index];
-    const elsewhere = minute >= firstMinute && onShadow(context, index);
-    return elsewhere ? slice : sliceWithMinute(slice, minute, window ?? null);
+    return elsewhere(index) ? slice : sliceWithMinute(slice, minute, window ?? null);
   });
 }
 
@@ -191,7 +169,13 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
   draft.minutes += 1;
   if (draft.minutes > HORIZON_MINUTES) startHorizon(draft);
   const { policy } = context;
-  const compared = compare(sides.primary, sides.shadow, ground, draft.traffic);
+  const latencies = mixLatency(draft.latencies, sides.latencies, minute);
+  const shadow = asUsual(sides.shadow, sides.latencies, weightsOf(latencies));
+  const arrived = compare(sides.primary, sides.shadow, ground, draft.traffic);
+  const compared =
+    shadow === sides.shadow
+      ? arrived
+      : { ...compare(sides.primary, shadow, ground, draft.traffic), arrived: arrived.arrived };
   draft.traffic = trafficAfter(draft.traffic, sides.primary, sides.shadow, ground);
   const cold = isCold(minute, context);
   const sample: MeasuredMinute = {
@@ -233,6 +217,13 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
     margin: policy.errorRateAdvance + compared.errors.offset,
     clusters: sample.clusters,
   });
+  draft.latencies = testLatency(latencies, sides.latencies, {
+    planned: plannedAt(minute, context),
+    t: draft.minutes,
+    horizon: draft.horizon,
+    busy: compared.busy,
+    noise: sample.noise[0]!,
+  });
   draft.drift = draft.drift.map((before, at) => {
     const { primary: above, usual, good: healthy } = compared.latency[at]!;
     return usual === null
@@ -256,27 +247,6 @@ function summed(above: Above, { n0, timed, latency }: Compared, at: number): Abo
     over: above.over + over,
     usual: above.usual + timed * usual,
   };
-}
-
-/** What was beyond the threshold while caches were cold says nothing of how far it is beyond now. What was proven stays. */
-function warm(draft: Draft): void {
-  const [metrics, sizes] = [{ ...draft.metrics }, { ...draft.sizes }];
-  for (const name of LATENCIES) {
-    sizes[name] = NO_SIZE;
-    metrics[name] = withoutExcursions(metrics[name]);
-  }
-  draft.metrics = metrics;
-  draft.sizes = sizes;
-}
-
-function startHorizon(draft: Draft): void {
-  draft.minutes = 1;
-  draft.horizon += 1;
-  draft.operations = nextHorizon(draft.operations);
-  draft.metrics = Object.fromEntries(METRICS.map((name) => [name, withoutEvidence(draft.metrics[name])])) as Record<
-    Metric,
-    Martingale
-  >;
 }
 
 /**

@@ -72,7 +72,7 @@ export const onShadow = ({ ends, share }: Ends, slice: number): boolean =>
   slice < ends.length && ends[slice]! <= share + NEAR;
 
 /** So is a part of one that begins there, where stages are more than slices can be. */
-const beginsOnShadow = ({ ends, share }: Ends, slice: number): boolean =>
+export const beginsOnShadow = ({ ends, share }: Ends, slice: number): boolean =>
   slice < ends.length && (slice === 0 ? 0 : ends[slice - 1]!) < share - NEAR;
 
 /** Slices are known, and of some that the shadow serves it is known what they were on the primary. */

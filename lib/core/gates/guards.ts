@@ -14,7 +14,7 @@ import { inside } from './likelihood-of-minute.ts';
 import { latencyLimit } from './limits.ts';
 import { logEvidence, loudest } from './martingale.ts';
 import { logNeeded, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
-import { failingOperations } from './operation-conditions.ts';
+import { failingOperations, slowOperations } from './operation-conditions.ts';
 import type { Seen } from './seen.ts';
 import { BEYOND_WARM, beyond, LIKELIER_TWICE, POINTS_BEYOND } from './size.ts';
 import { corruption } from './table-conditions.ts';
@@ -61,7 +61,8 @@ export function firedGuards(seen: Seen, tested: readonly TestedMetric[]): Condit
   if (!seen.servesReads) return [];
   const floor = unavailable(seen);
   const proven = tested.filter((one) => one.proven && rollsBack(seen, one));
-  return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one)), ...failingOperations(seen)];
+  const ofTypes = [...failingOperations(seen), ...slowOperations(seen)];
+  return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one)), ...ofTypes];
 }
 
 /** Proven worse than it may be, but by less than forces a rollback: a reason to stay, for a person to look at. */

@@ -45,20 +45,30 @@ const BY_CHANCE = 1.5;
 /** The levels of the stage before, and which slices the shadow had in it. */
 type Earlier = { levels: Levels | null; served: (slice: number) => boolean };
 
-/** The levels at the first minute of a stage, from what each slice has done on the primary and the levels of the stage before. */
-export function levelsOf(slices: readonly Baseline[], earlier: Earlier, firstMinute: number): Levels {
+/** What is known of all slices together as a stage begins. */
+export type Standing = {
+  /** By slice: it was seen on the primary not long ago. */
+  fresh: readonly boolean[];
+  /** Edges of the fresh ones together, by latency metric. */
+  common: readonly number[];
+  /** Operations of the fresh ones, and of them failures. */
+  total: number;
+  failed: number;
+  /** By how much more the latencies of the fresh ones scatter than chance explains. */
+  sticky: number;
+};
+
+export function standingOf(slices: readonly Baseline[], earlier: Earlier, firstMinute: number): Standing {
   const { levels: before, served } = earlier;
   const fresh = slices.map(
     ({ minute, count }, slice) =>
       minute !== null && count > 0 && firstMinute - minute <= FRESH_MINUTES && !(before?.[slice] && served(slice)),
   );
   const seen = slices.filter((_, slice) => fresh[slice]);
-  if (seen.length === 0) return before ?? slices.map(() => null);
   const all = seen.reduce<Buckets>((sum, { latency }) => added(sum, latency), NO_BUCKETS);
   const total = seen.reduce((sum, { count }) => sum + count, 0);
   const failed = seen.reduce((sum, { errors }) => sum + errors, 0);
-  const rate = (failed + 0.1) / (total + 100);
-  const common = LATENCIES.map((metric) => quantileEdge(all, QUANTILES[metric])!);
+  const common = LATENCIES.map((metric) => quantileEdge(all, QUANTILES[metric]) ?? 0);
   const differ = LATENCIES.map((metric, at) =>
     spreadOf(seen, (slice) => {
       const share = 1 - QUANTILES[metric];
@@ -66,8 +76,16 @@ export function levelsOf(slices: readonly Baseline[], earlier: Earlier, firstMin
     }),
   );
   // Keys that differ, differ everywhere; of the slowest one in a hundred there are too few to see it.
-  const sticky = Math.max(differ[0]!, differ[1]!);
-  const believed = sticky / (1 + sticky);
+  return { fresh, common, total, failed, sticky: Math.max(differ[0]!, differ[1]!) };
+}
+
+/** The levels at the first minute of a stage, from what each slice has done on the primary and the levels of the stage before. */
+export function levelsOf(slices: readonly Baseline[], before: Levels | null, standing: Standing): Levels {
+  const { fresh, common, total, failed, sticky } = standing;
+  const seen = slices.filter((_, slice) => fresh[slice]);
+  if (seen.length === 0) return before ?? slices.map(() => null);
+  const rate = (failed + 0.1) / (total + 100);
+  const believed = believedWhere(sticky);
   const errorsDiffer = spreadOf(seen, ({ count, errors }) => ({ found: errors, n: count, rate }));
   const rates = slices.reduce((sum, slice) => sum + rateOf(slice), 0);
   const moved = movedBy(slices, fresh, before);
@@ -83,16 +101,22 @@ export function levelsOf(slices: readonly Baseline[], earlier: Earlier, firstMin
       n,
       own,
       edges: own.map((edge, at) => common[at]! + believed * (edge - common[at]!)),
-      uncertain: LATENCIES.map((metric) => {
-        const q = QUANTILES[metric];
-        // Of a few operations above an edge their number says little of how many there will be.
-        return (1 + SMALL / Math.sqrt(n)) * Math.sqrt((believed * q * (1 - q)) / n) + (2 * believed) / n;
-      }),
+      uncertain: LATENCIES.map((metric) => believedUncertain(believed, QUANTILES[metric], n)),
       errorRate,
       errorUncertain: spread > 0 ? Math.sqrt(errorRate / (n + prior)) : 0,
       weight: rateOf(slice) / rates,
     };
   });
+}
+
+/** How much of a slice's own figure is believed where slices scatter by so much more than chance. */
+export const believedWhere = (sticky: number): number => sticky / (1 + sticky);
+
+/** How uncertain a slice's own edge of a quantile is, as a share of its operations. */
+export function believedUncertain(believed: number, q: number, n: number): number {
+  if (believed === 0) return 0;
+  // Of a few operations above an edge their number says little of how many there will be.
+  return n === 0 ? 1 : (1 + SMALL / Math.sqrt(n)) * Math.sqrt((believed * q * (1 - q)) / n) + (2 * believed) / n;
 }
 
 /** A deviation of few operations is larger than its formula says: by half again of a hundred, by a twentieth of ten thousand. */
@@ -106,14 +130,19 @@ function spreadOf(
   seen: readonly Baseline[],
   of: (slice: Baseline) => { found: number; n: number; rate: number },
 ): number {
-  if (seen.length < 2) return 0;
-  let sum = 0;
-  for (const slice of seen) {
-    const { found, n, rate } = of(slice);
-    sum += (found - n * rate) ** 2 / (n * rate * (1 - rate));
-  }
-  // The common share is theirs, too: a sum of squares with one degree of freedom less than there are slices.
-  return Math.max(0, sum / (seen.length - 1) - BY_CHANCE);
+  return spreadBeyondChance(
+    seen.map((slice) => {
+      const { found, n, rate } = of(slice);
+      return (found - n * rate) ** 2 / (n * rate * (1 - rate));
+    }),
+  );
+}
+
+/** @param squares of each slice: the square of what it is off by, over what chance makes of it */
+export function spreadBeyondChance(squares: readonly number[]): number {
+  if (squares.length < 2) return 0;
+  // What is common is theirs, too: a sum of squares with one degree of freedom less than there are slices.
+  return Math.max(0, squares.reduce((sum, square) => sum + square, 0) / (squares.length - 1) - BY_CHANCE);
 }
 
 /** By how much the slices that are still on the primary have moved since the levels of the stage before, by latency metric. */

@@ -8,7 +8,7 @@
 export type Share = { n: number; above: number };
 
 /** Weighted sums over pairs of neighbours: weights, squares of weights, excess variance, binomial variance. */
-export type Sums = { weight: number; squares: number; excess: number; binomial: number };
+type Sums = { weight: number; squares: number; excess: number; binomial: number };
 
 export type Noise = {
   minute: number | null;

@@ -1,9 +1,13 @@
-/** What is said of single operation types: one that the shadow fails, and those of which it has served too few to say so. */
+/** What is said of single operation types: one that the shadow fails, one that is slow there, and those of which it has served too few to say so. */
 
 import { type Condition, condition, fired } from '../conditions/condition.ts';
-import { percent } from '../conditions/figures.ts';
+import { ms, percent } from '../conditions/figures.ts';
+import { edgeBeyond } from './ground.ts';
+import { bucketUpperMs } from './histogram.ts';
+import { type TimedOperation, timedOperations } from './operation-latency.ts';
 import { FEWEST, type TestedOperation, testedOperations, unseenOperations } from './operations.ts';
 import type { Seen } from './seen.ts';
+import { BEYOND_WARM, beyond, POINTS_BEYOND } from './size.ts';
 
 /** Proven to fail more often, and by more than the rollback threshold. With nothing left on the primary that only holds. */
 export function failingOperations(seen: Seen): Condition[] {
@@ -25,7 +29,56 @@ export function operationConditions(seen: Seen): Condition[] {
         release: { person: 'A person decides: repair the cause and start again, or loosen the limit' },
       }),
     );
-  return [...worse, ...unseen(seen)];
+  const slower = slow(seen)
+    .filter((timed) => !slowRollsBack(seen, timed) && !seen.evidence.cold)
+    .map((timed) =>
+      condition('operation_latency', {
+        ok: false,
+        ...slowFigures(timed),
+        says: `${slowSentence(seen, timed, 'latencyIncreaseAdvance')} It is proven, and by less than what rolls back.`,
+        release: { person: 'A person decides: repair the cause and start again, or loosen the limit' },
+      }),
+    );
+  return [...worse, ...slower, ...unseen(seen)];
+}
+
+/** Proven to be slower with one type, and by more than the rollback threshold. With nothing left on the primary that only holds. */
+export function slowOperations(seen: Seen): Condition[] {
+  return slow(seen)
+    .filter((timed) => slowRollsBack(seen, timed))
+    .map((timed) =>
+      fired('operation_latency', {
+        ...slowFigures(timed),
+        says: `${slowSentence(seen, timed, 'latencyIncreaseRollback')} Proven over ${timed.badMinutes} bad minutes.`,
+      }),
+    );
+}
+
+const slow = ({ evidence, input: { policy } }: Seen): TimedOperation[] =>
+  timedOperations(evidence, policy.consecutiveFailures).filter(({ proven }) => proven);
+
+/** As of the latencies of all types: the last run lies beyond, or all of the excursion does and the last minutes point there. */
+function slowRollsBack({ share, evidence, input: { policy } }: Seen, { size, counts }: TimedOperation): boolean {
+  if (share >= 1) return false;
+  const { cold } = evidence;
+  if (size.at >= (cold ? BEYOND_WARM : beyond('latency_p50')) && size.bad >= policy.consecutiveFailures) return true;
+  const { n0, e0, n1, over } = counts;
+  return !cold && size.at >= POINTS_BEYOND && over > 0 && over / n1 >= e0 / n0;
+}
+
+const slowFigures = ({ counts: { n0, e0, n1, over } }: TimedOperation) => ({
+  seen: n1 > 0 ? over / n1 : 0,
+  limit: n0 > 0 ? e0 / n0 : 0,
+});
+
+function slowSentence(
+  { input: { policy } }: Seen,
+  { name, counts: { n0, e0, n1, e1, over }, edge }: TimedOperation,
+  limit: 'latencyIncreaseAdvance' | 'latencyIncreaseRollback',
+): string {
+  const slower = limit === 'latencyIncreaseAdvance' ? e1 : over;
+  const limitMs = bucketUpperMs(edgeBeyond(edge, policy[limit], policy.latencyFloorMs));
+  return `The shadow is slow with the operations '${name}': ${percent(slower / n1)} (${Math.round(slower)} of ${n1}) take longer than ${ms(limitMs)}, beyond which ${percent(n0 > 0 ? e0 / n0 : 0)} may lie. The limit is ${percent(policy[limit])} more than the primary takes (${limit}).`;
 }
 
 function unseen({ evidence, share }: Seen): Condition[] {

@@ -7,7 +7,8 @@ import type { Baseline } from './baseline.ts';
 import type { Evidence } from './evidence.ts';
 import type { Level } from './levels.ts';
 import type { Martingale } from './martingale.ts';
-import type { Noise, Share, Sums } from './noise.ts';
+import type { Noise } from './noise.ts';
+import type { OperationLatency } from './operation-latency.ts';
 
 type Figures = Pick<
   Evidence,
@@ -19,6 +20,7 @@ type Figures = Pick<
   | 'slices'
   | 'levels'
   | 'operations'
+  | 'latencies'
   | 'noise'
   | 'noiseBeyond'
   | 'drift'
@@ -33,6 +35,10 @@ function less(figure: number): number {
   return Math.floor(figure * parts) / parts;
 }
 
+/** Of operation types, of which there are many, four digits are enough: a day of minutes loses less than a tenth of a nat by that. */
+const roughly = (figure: number): number => Math.floor(figure * 1e4) / 1e4;
+const digits = (figure: number): number => (figure === 0 ? 0 : Number(figure.toPrecision(4)));
+
 export function settled(evidence: Figures): Figures {
   return {
     metrics: each(evidence.metrics, martingale),
@@ -42,9 +48,10 @@ export function settled(evidence: Figures): Figures {
     baseline: baseline(evidence.baseline),
     slices: evidence.slices.map(baseline),
     levels: evidence.levels?.map((one) => one && level(one)) ?? null,
-    operations: evidence.operations.map((one) => ({ ...one, tested: martingale(one.tested) })),
-    noise: evidence.noise.map(noise),
-    noiseBeyond: evidence.noiseBeyond.map(noise),
+    operations: evidence.operations.map((one) => ({ ...one, tested: rough(one.tested) })),
+    latencies: evidence.latencies.map(latency),
+    noise: evidence.noise.map((one) => noise(one)),
+    noiseBeyond: evidence.noiseBeyond.map((one) => noise(one)),
     drift: evidence.drift.map(less),
     above: evidence.above.map((one) => each(one, less)),
     traffic: evidence.traffic.map((one) => each(one, less)),
@@ -85,20 +92,36 @@ const level = (one: Level): Level => ({
   weight: less(one.weight),
 });
 
-const noise = (one: Noise): Noise => ({
-  minute: one.minute,
-  last: share(one.last),
-  batch: { ...share(one.batch), minutes: one.batch.minutes },
-  lastBatch: share(one.lastBatch),
-  minutes: sums(one.minutes),
-  batches: sums(one.batches),
+const latency = (one: OperationLatency): OperationLatency => ({
+  ...one,
+  places: one.places && {
+    own: one.places.own.map(place),
+    edges: one.places.edges.map(place),
+    uncertain: one.places.uncertain.map(roughly),
+  },
+  mix: each(one.mix, digits),
+  above: { n: one.above.n, above: roughly(one.above.above) },
+  noise: noise(one.noise, digits),
+  waiting: each(one.waiting, roughly),
+  tested: rough(one.tested),
+  size: { at: roughly(one.size.at), bad: one.size.bad },
 });
 
-const share = ({ n, above }: Share): Share => ({ n: less(n), above: less(above) });
+/** To a fiftieth of a per cent of the latency. */
+const place = (edge: number | null): number | null => (edge === null ? null : Math.round(edge * 100) / 100);
 
-const sums = ({ weight, squares, excess, binomial }: Sums): Sums => ({
-  weight: less(weight),
-  squares: less(squares),
-  excess: less(excess),
-  binomial: less(binomial),
+const rough = ({ logA, excursions }: Martingale): Martingale => ({
+  logA: logA.map(roughly),
+  excursions: excursions.map((one) =>
+    one.g === 0 ? one : { ...one, g: roughly(one.g), sums: one.sums.map((sum) => Math.floor(sum * 100) / 100) },
+  ),
+});
+
+const noise = (one: Noise, settle: (figure: number) => number = less): Noise => ({
+  minute: one.minute,
+  last: each(one.last, settle),
+  batch: { ...each(one.batch, settle), minutes: one.batch.minutes },
+  lastBatch: each(one.lastBatch, settle),
+  minutes: each(one.minutes, settle),
+  batches: each(one.batches, settle),
 });

@@ -19,6 +19,11 @@ export function unknownNames({ primary, shadow, declaration }: DeclaredTables): 
     if (!known(shadow, name)) problems.push(unknown(shadow, name));
     if ('from' in source && !known(primary, source.from)) problems.push(unknown(primary, source.from));
   }
+  for (const name of declaration.redact ?? [])
+    if (!known(primary, name) && !known(shadow, name))
+      problems.push(
+        `redact: neither table has a column '${name}'.${didYouMean(name, [...new Set([...names(primary), ...names(shadow)])])}`,
+      );
   for (const name of Object.keys(declaration.reverse ?? {}))
     if (!known(primary, name)) problems.push(unknown(primary, name));
   return problems;

@@ -48,6 +48,19 @@ export type Consistency = {
   score: number | null;
 };
 
+/**
+ * The rows of one key as both tables have them. A column is a pair: of the primary, and what became of it in the shadow; null where there is
+ * none. Values are texts as Postgres writes them, null for NULL and where they are redacted or there is no row.
+ */
+export type RowValues = {
+  key: string;
+  /** Which side has a row. */
+  primary: boolean;
+  shadow: boolean;
+  columns: readonly (ColumnNames & { primaryValue: string | null; shadowValue: string | null })[];
+};
+export type ColumnNames = { primary: string | null; shadow: string | null; redacted: boolean };
+
 /** One key on both sides. A hash is the SHA-256 of the row as text, null where there is no row. */
 export type RowComparison = {
   key: string;

@@ -6,7 +6,7 @@
 
 import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Action } from '../actions.ts';
-import { ask } from './answers.ts';
+import { send } from './answers.ts';
 import { Announce, Sign } from './badges.tsx';
 
 type ActionsProps = {
@@ -57,7 +57,7 @@ function Confirm({ action, version, onClose, onChanged }: ConfirmProps) {
   useLayoutEffect(() => dialog.current!.showModal(), []);
 
   const isReady = (!reason || said.trim() !== '') && (confirm === null || typed === confirm);
-  const send = async (event: Event) => {
+  const submit = async (event: Event) => {
     event.preventDefault();
     if (!isReady || isBusy) return;
     setBusy(true);
@@ -73,7 +73,7 @@ function Confirm({ action, version, onClose, onChanged }: ConfirmProps) {
 
   return (
     <dialog ref={dialog} aria-labelledby={`${id}-title`} onClose={onClose}>
-      <form method="dialog" onSubmit={send}>
+      <form method="dialog" onSubmit={submit}>
         <h2 id={`${id}-title`}>{name}?</h2>
         {does.map((sentence) => (
           <p key={sentence}>{sentence}</p>
@@ -138,15 +138,14 @@ type Said = { version: number | null; reason: string; key: string };
 
 /** Null when it was done, else why not. */
 async function post({ path, body, reason }: Action, said: Said): Promise<string | null> {
-  const answer = await ask(path, {
-    method: 'POST',
-    headers: {
-      'Content-Type': 'application/json',
+  const answer = await send(
+    path,
+    { ...body, ...(reason ? { reason: said.reason } : {}) },
+    {
       'Idempotency-Key': said.key,
       ...(said.version === null ? {} : { 'If-Match': `"${said.version}"` }),
     },
-    body: JSON.stringify({ ...body, ...(reason ? { reason: said.reason } : {}) }),
-  });
+  );
   if (answer.kind === 'answered') return null;
   return answer.kind === 'refused' ? answer.why : 'the server did not answer. Trying again is safe.';
 }

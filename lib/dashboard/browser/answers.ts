@@ -23,6 +23,13 @@ export async function ask<Body>(path: string, request: RequestInit): Promise<Ans
   }
 }
 
+export const send = <Body>(path: string, body: object, headers: Record<string, string> = {}) =>
+  ask<Body>(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text, (_, value: unknown) => (typeof value === 'string' ? spellOut(value) : value));

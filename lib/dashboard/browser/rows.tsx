@@ -2,9 +2,10 @@
 
 import type { ComponentChildren } from 'preact';
 import { useContext, useId, useLayoutEffect, useState } from 'preact/hooks';
+import type { RowValues } from '../../core/table/reading.ts';
 import type { TableView } from '../data.ts';
 import { Actions } from './actions.tsx';
-import { ask } from './answers.ts';
+import { ask, send } from './answers.ts';
 import { Announce, Sign } from './badges.tsx';
 import { count } from './format.ts';
 
@@ -162,8 +163,10 @@ type Comparison = {
   late: boolean;
   quarantined: boolean;
 };
-/** Both sides of a key as they are now. Values stay in the database: a hash stands for each row. */
-function Compared({ id, of, atOnce = false }: { id: string; of: string; atOnce?: boolean }) {
+type CompareProps = { id: string; of: string; atOnce?: boolean };
+
+/** Both sides of a key as they are now. */
+function Compared({ id, of, atOnce = false }: CompareProps) {
   const [seen, see] = useState<Comparison | string | null>(null);
   const compare = async () => {
     const answer = await ask<Comparison>(`v1/cutovers/${id}/record?${new URLSearchParams({ key: of })}`, {});
@@ -179,7 +182,16 @@ function Compared({ id, of, atOnce = false }: { id: string; of: string; atOnce?:
           Compare
         </button>
       )}
-      {typeof seen === 'string' ? <span class="warn">{seen}</span> : seen && <Outcome {...seen} />}
+      {typeof seen === 'string' ? (
+        <span class="warn">{seen}</span>
+      ) : (
+        seen && (
+          <>
+            <Outcome {...seen} />
+            <Values id={id} of={of} differ={seen.differingColumns} />
+          </>
+        )
+      )}
     </div>
   );
 }
@@ -196,17 +208,46 @@ function Outcome({ equal, primaryHash, shadowHash, differingColumns, late, quara
         : equal
           ? 'equal'
           : `differs in ${differingColumns.join(', ')}`;
-  const why = quarantined ? ', in quarantine' : late ? ', a change waits' : '';
   return (
     <span class={`tone-${tone}`}>
       <Sign tone={tone} />
       {where}
-      {why}: primary <code>{short(primaryHash)}</code>, shadow <code>{short(shadowHash)}</code>
+      {quarantined ? ', in quarantine' : late ? ', a change waits' : ''}
     </span>
   );
 }
 
-const short = (hash: string | null) => hash?.slice(0, 12) ?? '–';
+/** For who may see them: when somebody asks, and never before. */
+function Values({ id, of, differ }: { id: string; of: string; differ: readonly string[] }) {
+  const [seen, see] = useState<RowValues | string | null>(null);
+  const show = async () => {
+    const answer = await send<RowValues>(`v1/cutovers/${id}/record/values`, { key: of });
+    see(answer.kind === 'answered' ? answer.body : whyNot(answer));
+  };
+  if (typeof seen === 'string') return <span class="warn">{seen}</span>;
+  if (!seen)
+    return (
+      <button type="button" aria-label={`Values of ${of}`} onClick={show}>
+        Values
+      </button>
+    );
+  const text = (there: boolean, name: string | null, value: string | null) =>
+    there && name !== null ? (value ?? 'NULL') : '–';
+  return (
+    <List caption={of} heads={['Column', 'Primary', 'Shadow']}>
+      {seen.columns.map(({ primary, shadow, redacted, primaryValue, shadowValue }) => {
+        const names = [...new Set([primary, shadow])].flatMap((name) => name ?? []);
+        return (
+          <tr key={names[0]} class={names.some((name) => differ.includes(name)) ? 'warn' : undefined}>
+            <td>{names.join(' → ')}</td>
+            <td>{redacted ? 'redacted' : text(seen.primary, primary, primaryValue)}</td>
+            <td>{redacted ? 'redacted' : text(seen.shadow, shadow, shadowValue)}</td>
+          </tr>
+        );
+      })}
+    </List>
+  );
+}
 
 const whyNot = (answer: { kind: 'refused'; why: string } | { kind: 'unanswered' }): string =>
   answer.kind === 'refused' ? answer.why : 'the server did not answer.';

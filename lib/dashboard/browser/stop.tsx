@@ -5,7 +5,7 @@
 
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { DashboardData, StopAnswer } from '../data.ts';
-import { ask } from './answers.ts';
+import { send } from './answers.ts';
 import { Sign } from './badges.tsx';
 import { share } from './format.ts';
 
@@ -47,7 +47,7 @@ export function EmergencyStop({ cutovers, onStopped }: StopProps) {
     if (said === '') return setStep({ at: 'no_reason' });
     setStep({ at: 'stopping' });
     if (attempt.current.reason !== said) attempt.current = { key: crypto.randomUUID(), reason: said };
-    const next = await send(attempt.current);
+    const next = await stop(attempt.current);
     setStep(next);
     if (next.at !== 'stopped') return;
     attempt.current = { key: '', reason: '' };
@@ -122,12 +122,8 @@ function WhatHappens({ cutovers }: Pick<StopProps, 'cutovers'>) {
   );
 }
 
-async function send({ key, reason }: { key: string; reason: string }): Promise<Step> {
-  const answer = await ask<StopAnswer>('v1/system/emergency-stop', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
-    body: JSON.stringify({ reason }),
-  });
+async function stop({ key, reason }: { key: string; reason: string }): Promise<Step> {
+  const answer = await send<StopAnswer>('v1/system/emergency-stop', { reason }, { 'Idempotency-Key': key });
   switch (answer.kind) {
     case 'answered':
       return { at: 'stopped', answer: answer.body };

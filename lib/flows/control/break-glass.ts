@@ -4,6 +4,7 @@
  * of the other: with flags alone readers return until a tick publishes what the state says.
  */
 
+import { messageOf } from '../../core/base/errors.ts';
 import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
 import type { FlagDocument } from '../../core/routing/flags.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -97,5 +98,3 @@ function safe({ system, cutovers }: FlagDocument, version = system.version): Fla
     ),
   };
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -11,7 +11,7 @@
  *                                                └────→ completed e+1, intent to go back e+2     (it had swapped)
  */
 
-import { isCrossfadeError } from '../../core/base/errors.ts';
+import { isCrossfadeError, messageOf } from '../../core/base/errors.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -124,7 +124,7 @@ async function act(ports: CarryOutPorts, work: Work, when: When): Promise<Observ
     ports.log.failure('carry_out_failed', error, { cutover: declaration.id, action });
     // Whether it was done is unknown. Nothing is given up on a guess: giving up asks the database, under the lock of the work.
     const final = isCrossfadeError(error) && !error.retryable;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     if (withdrawn || !(final || late)) return waits(why);
     return giveUp(why).catch((failure) => {
       ports.log.failure('not_given_up', failure, { cutover: declaration.id, action });

@@ -5,7 +5,7 @@
 
 import type { Alert } from '../../core/alerts/alert.ts';
 import { lookMinutes, rulesOf } from '../../core/alerts/rule.ts';
-import { CrossfadeError } from '../../core/base/errors.ts';
+import { CrossfadeError, messageOf } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import {
   type CutoverDeclaration,
@@ -169,6 +169,6 @@ function tableStatus(
     return { table: tables(id), tableProblem: null };
   } catch (error) {
     ports.log.failure('table_status_failed', error, { cutover: id });
-    return { table: null, tableProblem: error instanceof Error ? error.message : String(error) };
+    return { table: null, tableProblem: messageOf(error) };
   }
 }

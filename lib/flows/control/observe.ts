@@ -4,6 +4,7 @@
  * observation, and holds once that is too old.
  */
 
+import { messageOf } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { AlarmReading, Criterion, Finding, MetricSum } from '../../core/cutover/criterion.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
@@ -63,7 +64,7 @@ async function readAlarms(ports: ObservePorts, arns: readonly string[]): Promise
     return await ports.criteria.alarms(arns);
   } catch (error) {
     ports.log.failure('alarms_not_read', error);
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = messageOf(error);
     return new Map(arns.map((arn) => [arn, { problem }]));
   }
 }
@@ -95,7 +96,7 @@ async function find(
     return await evaluateInvariant(ports, snapshot, criterion, observing);
   } catch (error) {
     ports.log.failure('criterion_not_observed', error, { cutover: snapshot.id });
-    return problemFinding(criterion.name, error instanceof Error ? error.message : String(error));
+    return problemFinding(criterion.name, messageOf(error));
   }
 }
 

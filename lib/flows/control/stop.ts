@@ -4,7 +4,7 @@
  * Promoted tables stay as they are: the emergency stop never swaps tables.
  */
 
-import { CrossfadeError } from '../../core/base/errors.ts';
+import { CrossfadeError, messageOf } from '../../core/base/errors.ts';
 import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
 import { isUnderWay, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { readsShadow } from '../../core/cutover/switches.ts';
@@ -159,5 +159,5 @@ async function rollBackAll(
 
 function failed(ports: Pick<Ports, 'log'>, { id }: CutoverDeclaration, error: unknown): Decided {
   ports.log.failure('stop_failed', error, { cutover: id });
-  return { from: 'unknown', state: null, problem: error instanceof Error ? error.message : String(error) };
+  return { from: 'unknown', state: null, problem: messageOf(error) };
 }

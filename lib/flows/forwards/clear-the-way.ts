@@ -13,15 +13,17 @@ const PAUSE_MS = 50;
 
 /**
  * @param side that has just become the authority
+ * @param waitMs so long writes to the other one may still begin
  * @param bring what makes them arrive there; called before every look but the first
  * @throws CrossfadeError `copy_pending`
  */
 export async function clearTheWay(
   ports: Pick<Ports, 'forwards' | 'clock'>,
-  { cutover, side, orderKey }: { cutover: string; side: Side; orderKey: string },
+  { cutover, side, orderKey, waitMs }: { cutover: string; side: Side; orderKey: string; waitMs: number },
   deadlineMs: number,
   bring: () => Promise<unknown>,
 ): Promise<void> {
+  if (waitMs > 0) await ports.clock.sleep(waitMs);
   const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + WAY_CLEAR_MS);
   for (;;) {
     const before = await ports.forwards.open(cutover, orderKey);

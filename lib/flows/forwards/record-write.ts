@@ -8,7 +8,7 @@
  */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
-import { type CutoverDeclaration, initialState, type Side } from '../../core/cutover/cutover.ts';
+import type { CutoverDeclaration, Side } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { isPathBelow, writeTarget } from '../../core/cutover/write-target.ts';
 import {
@@ -21,6 +21,7 @@ import {
 import type { NewForward } from '../../ports/forwards.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { clearTheWay } from './clear-the-way.ts';
+import { handOverMs, knownState, readState, type StatePorts } from './known-state.ts';
 
 export type IntendedWrite = {
   key: string;
@@ -39,7 +40,7 @@ export type WritePlace = { side: Side; forward: string | null };
 
 export type WriteOutcome = 'applied' | 'refused' | 'unknown';
 
-type Needs = Pick<Ports, 'state' | 'intents' | 'forwards' | 'realNow' | 'clock' | 'ids' | 'wakeUps'>;
+type Needs = Pick<Ports, 'intents' | 'forwards' | 'realNow' | 'clock' | 'ids' | 'wakeUps'> & StatePorts;
 
 /**
  * @param deadlineMs on the monotonic clock
@@ -53,13 +54,14 @@ export async function intendWrite(
 ): Promise<WritePlace> {
   const { id: cutover } = declaration;
   refuseUndeliverable(declaration, write);
-  const state = (await ports.state.readCutover(cutover)) ?? initialState(declaration);
+  const known = knownState(ports, declaration) ?? (await readState(ports, declaration));
+  const { state } = known;
   const side = authoritativeSide(state);
   const written = { cutover, side, orderKey: orderKeyFor(declaration, write) };
   if (hasChangedHands(state))
     await clearTheWay(
       ports,
-      written,
+      { ...written, waitMs: handOverMs(ports, known) },
       deadlineMs,
       onlyOnce(() => ports.wakeUps.wake(cutover)),
     );

@@ -11,7 +11,7 @@
  */
 
 import { isCrossfadeError } from '../../core/base/errors.ts';
-import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../../core/cutover/cutover.ts';
+import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import {
   authoritativeSide,
@@ -26,6 +26,7 @@ import type { Ports } from '../../ports/ports.ts';
 import type { UpstreamResponse } from '../../ports/upstream.ts';
 import { type ApplyPorts, applyForwards } from './apply-forwards.ts';
 import { clearTheWay } from './clear-the-way.ts';
+import { demandSide, handOverMs, type KnownState, knownState, readState, type StatePorts } from './known-state.ts';
 import { callSide, type Decision, type Proxied, type ProxiedRequest, type ProxyPorts } from './proxy.ts';
 
 /** `recorded`: the other side will get it. `none`: it must not, or need not. `unsettled`: it will be found out. */
@@ -33,7 +34,7 @@ export type ForwardMark = 'recorded' | 'unsettled' | 'none';
 
 export type Written = Proxied & { forward: ForwardMark };
 
-export type WritePorts = ProxyPorts & ApplyPorts & Pick<Ports, 'intents'>;
+export type WritePorts = ProxyPorts & ApplyPorts & Pick<Ports, 'intents'> & StatePorts;
 
 /** By flags. Without `shadowIsWritten` the intent waits for the state. */
 type WriteDecision = Decision & { stage: string | null; shadowIsWritten?: boolean; shadowIsPrimary?: boolean };
@@ -48,18 +49,27 @@ export async function proxyWrite(
   const orderKey = orderKeyOf(request.path, declaration.gateway.orderSegments);
   const forwardFrom = (side: Side) =>
     newForward(ports.ids.next(), ports.realNow(), { cutover: declaration.id, side, orderKey }, request);
-  const { state, recorded } = await begin(ports, declaration, decision, forwardFrom);
-  if (!state) return { ...(await callSide(ports, declaration, decision.side, request)), ...decision, forward: 'none' };
+  const { known, recorded } = await begin(ports, declaration, decision, forwardFrom);
+  if (!known) return { ...(await callSide(ports, declaration, decision.side, request)), ...decision, forward: 'none' };
+  const { state } = known;
   const side = authoritativeSide(state);
-  if (hasChangedHands(state))
-    await clearTheWay(ports, { cutover: declaration.id, side, orderKey }, request.deadlineMs, () =>
+  if (hasChangedHands(state)) {
+    const written = { cutover: declaration.id, side, orderKey, waitMs: handOverMs(ports, known) };
+    await clearTheWay(ports, written, request.deadlineMs, () =>
       applyForwards(ports, declaration, request.deadlineMs, orderKey),
     );
+  }
   const chosen = { side, reason: 'write' };
   if (!syncsShadow(state))
     return { ...(await callSide(ports, declaration, side, request)), ...chosen, forward: 'none' };
   const forward = recorded ?? forwardFrom(side);
   if (!recorded) await ports.intents.intend(forward);
+  try {
+    await demandSide(ports, declaration, known, side);
+  } catch (error) {
+    await conclude(ports, forward, 'refused');
+    throw error;
+  }
   const { answer, mark } = await writeOnce(ports, declaration, forward, request);
   return { ...answer, ...chosen, forward: mark };
 }
@@ -73,27 +83,32 @@ async function begin(
   declaration: ServiceDeclaration,
   { side, stage, shadowIsWritten = false, shadowIsPrimary = false }: WriteDecision,
   forwardFrom: (side: Side) => NewForward,
-): Promise<{ state: CutoverState | null; recorded: NewForward | null }> {
-  if (!shadowIsWritten || shadowIsPrimary) return { state: await truth(ports, declaration, stage), recorded: null };
+): Promise<{ known: KnownState | null; recorded: NewForward | null }> {
+  const before = knownState(ports, declaration);
+  if (before) return { known: before, recorded: null };
+  if (!shadowIsWritten || shadowIsPrimary) return { known: await truth(ports, declaration, stage), recorded: null };
   const forward = forwardFrom(side);
   const [read, noted] = await Promise.allSettled([truth(ports, declaration, stage), ports.intents.intend(forward)]);
-  const state = read.status === 'fulfilled' ? read.value : null;
-  const isWanted = state !== null && syncsShadow(state) && !hasChangedHands(state) && authoritativeSide(state) === side;
-  if (isWanted && noted.status === 'fulfilled') return { state, recorded: forward };
+  const known = read.status === 'fulfilled' ? read.value : null;
+  const isWanted = known !== null && isWrittenBeside(known.state, side);
+  if (isWanted && noted.status === 'fulfilled') return { known, recorded: forward };
   await conclude(ports, forward, 'refused');
   if (read.status === 'rejected') throw read.reason;
   if (isWanted && noted.status === 'rejected') throw noted.reason;
-  return { state, recorded: null };
+  return { known, recorded: null };
 }
+
+const isWrittenBeside = (state: KnownState['state'], side: Side): boolean =>
+  syncsShadow(state) && !hasChangedHands(state) && authoritativeSide(state) === side;
 
 /** The state, or null when it cannot be read and the flags say that nothing is being forwarded anyway. */
 async function truth(
   ports: WritePorts,
   declaration: ServiceDeclaration,
   stage: string | null,
-): Promise<CutoverState | null> {
+): Promise<KnownState | null> {
   try {
-    return (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
+    return await readState(ports, declaration);
   } catch (error) {
     if (stage !== 'disabled' && stage !== 'cleaned') throw error;
     ports.log.failure('state_not_read', error, { cutover: declaration.id });

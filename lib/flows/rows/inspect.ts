@@ -5,7 +5,7 @@ import { type CutoverDeclaration, initialState } from '../../core/cutover/cutove
 import type { RehearsalRule } from '../../core/cutover/table-declaration.ts';
 import { rehearseFirst } from '../../core/holds/rehearsal.ts';
 import { nextAfterHealth, stateFinding } from '../../core/table/health.ts';
-import type { Consistency, HealthFinding, RowComparison, TableProgress } from '../../core/table/reading.ts';
+import type { Consistency, HealthFinding, RowComparison, RowValues, TableProgress } from '../../core/table/reading.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { tableCutover, tableOf } from './table-of.ts';
 
@@ -79,6 +79,17 @@ export async function compareKey(
   key: string,
 ): Promise<RowComparison> {
   return (await verifying.compareRow(tableOf(declaration).id, key)) ?? neverStarted(declaration);
+}
+
+/** Who asked is in the log, what was seen is not. @throws CrossfadeError `invalid_input` for what is no key of the table */
+export async function showValues(
+  { verifying, log }: Pick<Ports, 'verifying' | 'log'>,
+  declaration: CutoverDeclaration,
+  { key, actor }: { key: string; actor: string },
+): Promise<RowValues> {
+  const table = tableOf(declaration);
+  log.event('row_values_shown', { cutover: table.id, actor });
+  return (await verifying.rowValues(tableCutover(table), key)) ?? neverStarted(declaration);
 }
 
 function neverStarted({ id }: CutoverDeclaration): never {

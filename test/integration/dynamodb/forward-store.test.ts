@@ -136,6 +136,7 @@ describe('writes of the SDK to a component', () => {
     const ports = {
       clock,
       ids: systemIds(),
+      known: new Map(),
       log: { event() {}, failure() {} },
       ...dynamoForwardStore({ client, tableName: changes, realNow, requestTimeoutMs: PATIENT_CALL_MS }),
       realNow,

@@ -52,6 +52,24 @@ async function copyBesideOpen(): Promise<'over' | 'waits'> {
     });
 }
 
+it('leaves no setting behind in its session, nor for the rest of its transaction', async () => {
+  const session = db.connect();
+  const settings = async () =>
+    (await session.unsafe("SELECT name || ' = ' || setting AS says FROM pg_settings WHERE name NOT LIKE '%.%'")).map(
+      ({ says }) => says as string,
+    );
+  await plane.start(ITEM);
+  await session.unsafe("SET lock_timeout = '9s'");
+  const before = await settings();
+  await session.unsafe("BEGIN; SET LOCAL lock_timeout = '7s'; SELECT crossfade.backfill_item(1, 50)").simple();
+  const [within] = await session.unsafe("SELECT current_setting('lock_timeout') AS patience");
+  await session.unsafe('SELECT crossfade.converge_item(1, 50); COMMIT').simple();
+  expect(within).toEqual({ patience: '7s' });
+  expect((await settings()).filter((one) => !before.includes(one))).toEqual([]);
+  await plane.forget('item');
+  await db.sql.unsafe('TRUNCATE item_v2');
+});
+
 it('goes on beside a transaction that has written a row of its chunk, and what it could not copy arrives', async () => {
   await plane.start(ITEM);
   expect(await copyBesideOpen()).toBe('over');

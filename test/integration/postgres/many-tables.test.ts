@@ -141,7 +141,6 @@ describe('each act on one of many tables', () => {
     };
     expect(await asked('TABLE crossfade.progress')).toBe(TABLES);
     expect(await asked("SELECT * FROM crossfade.progress WHERE cutover = 't_3'")).toBe(1);
-    expect(await asked('TABLE crossfade.health_alerts')).toBe(TABLES);
     // As it was: every part of the status is the call again.
     const [{ text }] = await session.unsafe<[{ text: string }]>("SELECT pg_get_viewdef('crossfade.progress') AS text");
     const before = text.replace(/\s+OFFSET 0/, '');

@@ -107,6 +107,8 @@ describe('truncation', () => {
     await writer.unsafe('UPDATE item SET v = -2 WHERE id = 21; COMMIT').simple();
     expect(held).toBeDefined();
     await convergeAll();
+    const turned = [await turn(), await turn(), await turn()];
+    expect([turned[0], turned[2]]).toEqual([true, false]);
     expect(await same()).toEqual([]);
   });
 

@@ -94,7 +94,7 @@ async function drop({ db, attacker }: Awaited<ReturnType<typeof attacked>>): Pro
 
 /** In psql, by somebody whose path is the worst. */
 const BY_HAND = `SELECT crossfade.lock_key('x'), crossfade.multiply_32(3, 5), crossfade.key_hash('x'), crossfade.murmur3_32('x');
-  SELECT FROM crossfade.status; SELECT FROM crossfade.progress; SELECT FROM crossfade.health_alerts`;
+  SELECT FROM crossfade.status; SELECT FROM crossfade.progress`;
 
 /** What people ask for besides. */
 async function asked(plane: TestPlane, cutover: TableCutover): Promise<void> {

@@ -17,7 +17,7 @@ const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
   backfill_ID* begin_batch* begin_range* control_backfill* converge_ID* discard_quarantined* end_batch* end_chunk* end_range* end_read_only* is_listed known_cutover*
   lock_key mirror* multiply_32 murmur3_32 not_verified* pre_migration_health_check* pressure* quarantined*
   record_hash repair_ID* retry_ID* segments* set_lists* shape_status* should_route_to_shadow* statuses*
-  success_verdict* switch_inline* sync_status* table_looks table_status* turn_ID* unfinished_backfills*
+  switch_inline* sync_status* table_looks table_status* turn_ID* unfinished_backfills*
   validate_record_hash* validate_table_consistency* verify_ID* waiting*`),
   // Triggers are among them: they run without this right, and nobody can call them.
   nobody: words(`
@@ -40,7 +40,7 @@ const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
 /** Tables, views and sequences of schema `crossfade` by who may read them. But for the owner, nobody may do anything else with them. */
 const RELATIONS: Readonly<Record<string, readonly string[]>> = {
   crossfade_runtime: words(`
-  backfill cutover foreign_write health_alerts index_aside inline_failure key_aside migration missed progress
+  backfill cutover foreign_write index_aside inline_failure key_aside migration missed progress
   quarantine shape status verification verification_pass`),
   nobody: words(`
   accepted_batch batch remote_pass number_ID outbox1_ID outbox_ID segment_ID segment_ID~place touched_ID unrecorded used`),

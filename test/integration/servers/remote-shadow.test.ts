@@ -111,6 +111,8 @@ describe.skipIf(inject('servers') === null)('a shadow in another cluster', () =>
       ]),
     );
     expect(await plane.compareRow('orders', '30')).toMatchObject({ equal: false, differingColumns: ['note'] });
+    const { columns } = (await plane.rowValues(ORDERS, '30'))!;
+    expect(columns.find(({ shadow }) => shadow === 'note')).toMatchObject({ shadowValue: 'foreign' });
     expect(await plane.repair('orders')).toEqual({ enqueued: 3 });
     await plane.settle(1);
     expect(await apart()).toEqual(NONE);

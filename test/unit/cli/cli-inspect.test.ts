@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { initialState } from '../../../lib/core/cutover/cutover.ts';
-import { checkHealth, compareKey, compareTables, progressOf, progressOfAll } from '../../../lib/flows/rows/inspect.ts';
+import {
+  checkHealth,
+  compareKey,
+  compareTables,
+  progressOf,
+  progressOfAll,
+  showValues,
+} from '../../../lib/flows/rows/inspect.ts';
 import type { StateStore } from '../../../lib/ports/state.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { cli, type FakeApi, fakeApi, problem } from '../../helpers/fake-api.ts';
@@ -142,6 +149,27 @@ describe('crossfade inspect', () => {
     const { exit, out } = await crossfade('inspect', 'customer', '--key', '{"id": 2}');
     expect(exit).toBe(3);
     expect(out).toMatch(/differs[\s\S]*columns +v/);
+  });
+
+  it('shows its values where they are asked for, and nothing of what is redacted', async () => {
+    plane.tamper('customer', 2, 'canary');
+    const seen: unknown[] = [];
+    const shown = async (redact: readonly string[]) => {
+      const given = { ...declaration, kind: 'table' as const, table: { ...CUSTOMER.table, redact } };
+      const logged = { ...plane, log: { event: (...said: unknown[]) => void seen.push(said) } } as never;
+      const body = await showValues(logged, given, { key: '{"id": 2}', actor: 'ada' });
+      api.routes['GET /v1/cutovers/customer/record?key=%7B%22id%22%3A+2%7D'] = {
+        body: await compareKey(plane, declaration, '{"id": 2}'),
+      };
+      api.routes['POST /v1/cutovers/customer/record/values'] = { body };
+      return crossfade('inspect', 'customer', '--key', '{"id": 2}', '--values');
+    };
+    const { exit, out } = await shown([]);
+    expect(exit).toBe(3);
+    expect(out).toMatch(/id +2\n +v +primary .+\n +shadow {2}canary/);
+    expect((await shown(['v'])).out).toMatch(/v +redacted$/m);
+    expect(seen[0]).toEqual(['row_values_shown', { cutover: 'customer', actor: 'ada' }]);
+    expect(await crossfade('inspect', 'customer', '--values')).toMatchObject({ exit: 2, out: '' });
   });
 
   it('ends as the API says when there is nothing to compare', async () => {

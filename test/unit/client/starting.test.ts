@@ -235,13 +235,21 @@ describe('what is wrong', () => {
   });
 });
 
+/** A program of its own that imports the client; it prints. */
+function program(text: (client: string) => string) {
+  const outfile = join(directory, 'client.mjs');
+  const entryPoints = [fileURLToPath(new URL('../../../lib/client/client.ts', import.meta.url))];
+  buildSync({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm' });
+  const script = text(`await import(${JSON.stringify(outfile)})`);
+  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  return [stdout.trim(), status];
+}
+
 describe('a script that ends', () => {
   it('has sent what it recorded, also when the first attempt failed', () => {
-    const outfile = join(directory, 'client.mjs');
-    const entryPoints = [fileURLToPath(new URL('../../../lib/client/client.ts', import.meta.url))];
-    buildSync({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm' });
-    const script = `
-      const { createClient } = await import(${JSON.stringify(outfile)});
+    const ended = program(
+      (client) => `
+      const { createClient } = ${client};
       let attempts = 0;
       const outcomes = async ({ windows }) => {
         attempts += 1;
@@ -251,8 +259,28 @@ describe('a script that ends', () => {
       };
       const flags = { fetch: async () => { throw new Error('none'); } };
       const one = createClient({ flags, outcomes, onProblem: () => {} });
-      for (let i = 0; i < 3; i += 1) one.record({ cutover: 'customer', side: 'primary', latencyMs: 1, success: true });`;
-    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-    expect([stdout.trim(), status]).toEqual(['3 2', 0]);
+      for (let i = 0; i < 3; i += 1) one.record({ cutover: 'customer', side: 'primary', latencyMs: 1, success: true });`,
+    );
+    expect(ended).toEqual(['3 2', 0]);
+  });
+});
+
+describe('a runtime at the edge of a network', () => {
+  it.each([
+    ['has no process', 'delete globalThis.process'],
+    ['has an environment alone', 'globalThis.process = { env: {} }'],
+  ])('%s: reads are served, and recorded', (_name, change) => {
+    const ended = program(
+      (client) => `
+      const { log } = console;
+      ${change};
+      const { createClient } = ${client};
+      const outcomes = async ({ windows }) => log(windows[0].count);
+      const flags = { fetch: async () => { throw new Error('none'); } };
+      const one = createClient({ flags, outcomes, onProblem: ({ code }) => log(code) });
+      for (const key of ['a', 'b', 'c']) await one.read('customer', { key, primary: () => key, shadow: () => key });
+      await one.close();`,
+    );
+    expect(ended).toEqual(['flags_unavailable\n3', 0]);
   });
 });

@@ -88,6 +88,10 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
       { clock, ids: { next: () => 'source' }, windows: inMemoryWindows({ clock }), log: { event() {}, failure() {} } },
       1_000,
     ),
+    // Each write is one of another instance.
+    get known() {
+      return new Map();
+    },
     state: { readCutover: async () => state, readSystem: async () => system } as unknown as WritePorts['state'],
     upstream: async (target, { method, path, headers, body }) =>
       serve(

@@ -126,6 +126,17 @@ describe('rules', () => {
     expect(paths({ a: 1 }, { a: 2 }, [null, 5, {}, { path: 7 }] as never)).toEqual(['a value']);
   });
 
+  it.each([
+    ['5', '6'],
+    [true, false],
+    [new Date(5), new Date(6)],
+    [5n, 6n],
+    [new Uint8Array([5]), new Uint8Array([6])],
+  ])('a tolerance is of numbers: %o and %o differ all the same', (one, other) => {
+    expect(paths({ a: one }, { a: other }, [{ path: 'a', tolerance: 10 }])).toEqual(['a value']);
+    expect(paths({ a: other }, { a: one }, [{ path: 'a', tolerance: 10 }])).toEqual(['a value']);
+  });
+
   it('a list whose order means nothing still tells what it holds', () => {
     const rule: IgnoreRule[] = [{ path: 'tags', unordered: true }];
     expect(paths({ tags: [{ a: 1, b: 2 }, 3] }, { tags: [3, { b: 2, a: 1 }] }, rule)).toEqual([]);

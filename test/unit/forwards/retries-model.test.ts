@@ -37,6 +37,7 @@ describe('I6 retries in any order, with deaths, lost answers and late wake-ups',
 const LATER = 'lib/core/forwards/later-writes.ts';
 const OUTCOMES = 'lib/core/forwards/forward.ts';
 const APPLY = 'lib/flows/forwards/apply-forwards.ts';
+const KNOWN = 'lib/flows/forwards/known-state.ts';
 const ENTRIES = [
   'lib/flows/forwards/write-both.ts',
   APPLY,
@@ -84,6 +85,7 @@ const FAULTS: readonly (readonly [name: string, seed: number, world: typeof gate
   ],
   ['a conflict is always a refusal', 4, gateway, [OUTCOMES, 'status === 409 && attempts < MAX_ATTEMPTS', 'status < 0']],
   ['a side that lost its authority is not asked', 1, completed, [APPLY, '  keysKnown(work) || (rep', '  (rep']],
+  ['the side that takes over is written at once', 3, completed, [KNOWN, 'if (!isHandedOver(state) ||', 'if (state ||']],
 ];
 
 describe('negative control: the stories notice when', () => {

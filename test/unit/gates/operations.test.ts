@@ -173,3 +173,24 @@ describe('what came of one side is kept until the other has some, too', () => {
     expect(testOperations([], many, 1, { ...ground, t: 1 })).toHaveLength(MOST_OPERATIONS);
   });
 });
+
+describe('of a type that the primary fails nearly always', () => {
+  const counts = { n0: 100, e0: 100, n1: 10, e1: 10 };
+  const seen = new Map([
+    ['broken', counts],
+    ['other', { n0: 100, e0: 0, n1: 10, e1: 0 }],
+  ]);
+  const evidence = (margin: number) => {
+    const learned = Array.from({ length: 20 }).reduce<readonly OperationEvidence[]>(
+      (before, _, i) => learnOperations(before, seen, i),
+      [],
+    );
+    const tested = testOperations(learned, seen, 21, { horizon: 1, margin, clusters: 1, t: 1 });
+    return tested.find(({ name }) => name === 'broken')!.tested.excursions;
+  };
+
+  it('nothing is said where the margin leaves no room for worse, and something where it does', () => {
+    expect(evidence(0.01).map(({ g, bad }) => [g, bad])).toEqual(evidence(0.01).map(() => [0, 0]));
+    expect(evidence(-0.5).some(({ g }) => g > 0)).toBe(true);
+  });
+});

@@ -92,6 +92,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/cutovers/{cutover}/backfill/resume': { reason: 'r' },
   'POST /v1/cutovers/{cutover}/backfill/cancel': { reason: 'r' },
   'POST /v1/system/emergency-stop': { reason: 'r' },
+  'POST /v1/cutovers/{cutover}/record/values': { key: '5' },
   'POST /v1/system/shadow-writes': { enabled: false, reason: 'r' },
   'POST /v1/system/rollback': { confirm: 'system', reason: 'r' },
   'POST /v1/system/reset': { confirm: 'system' },

@@ -166,6 +166,7 @@ describe('the Authorization header', () => {
       'control:complete',
       'control:cleanup',
       'control:stop',
+      'rows:read',
       'outcomes:write',
       'copies:write',
       'route:read',

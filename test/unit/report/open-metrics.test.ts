@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Family, openMetrics } from '../../../lib/core/report/open-metrics.ts';
+import { parse as parseYaml } from 'yaml';
+import { lookRoutes } from '../../../functions/control-routes/look.ts';
+import { type Family, OPEN_METRICS, openMetrics } from '../../../lib/core/report/open-metrics.ts';
 import type { AlertList } from '../../../lib/flows/alerts/alerts.ts';
 import { METRIC_NAMES, metricFamilies } from '../../../lib/flows/report/metrics.ts';
 import {
@@ -175,5 +177,38 @@ describe('the dashboard of Grafana', () => {
         return shownLabels.filter(([, label]) => !(label! in labels)).map(([, label]) => `${expr}: ${label}`);
       });
     expect(wrong).toEqual([]);
+  });
+});
+
+describe('the collector of OpenTelemetry', () => {
+  type Parts = Record<string, unknown>;
+  type Config = {
+    receivers: { prometheus: { config: { scrape_configs: Scrape[] } } };
+    processors: Parts;
+    exporters: Parts;
+    service: { pipelines: Record<string, Record<'receivers' | 'processors' | 'exporters', string[]>> };
+  };
+  type Scrape = { metrics_path: string; scheme: string; scrape_timeout: string; oauth2: { scopes: string[] } };
+  const text = readFileSync(join(ROOT, 'infra/otel-collector.yml'), 'utf8');
+  const config = parseYaml(text) as Config;
+  const scrape = config.receivers.prometheus.config.scrape_configs[0]!;
+
+  it('asks a route that there is, with the scope that it wants, by TLS, and for as long as it may take', () => {
+    const route = lookRoutes.find(({ method, path }) => method === 'GET' && path === scrape.metrics_path);
+    expect(route?.scope).toBe(scrape.oauth2.scopes.join(' '));
+    expect(route?.answers).toEqual({ 200: [OPEN_METRICS.split(';')[0]] });
+    expect([scrape.scheme, scrape.scrape_timeout]).toEqual(['https', '20s']);
+  });
+
+  it('uses each part that it names, and no other', () => {
+    for (const [kind, used] of Object.entries(config.service.pipelines.metrics!))
+      expect(Object.keys(config[kind as 'receivers' | 'processors' | 'exporters'])).toEqual(used);
+  });
+
+  it('names each variable that it reads, and holds no secret', () => {
+    const read = [...text.matchAll(/\$\{env:(\w+)\}/g)].map(([, name]) => name);
+    const named = [...text.matchAll(/^# {3}(\w+) /gm)].map(([, name]) => name);
+    expect([...new Set(read)].sort()).toEqual([...named].sort());
+    expect(text).not.toMatch(/secret: (?!\$\{env:)/);
   });
 });

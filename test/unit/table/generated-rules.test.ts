@@ -59,6 +59,8 @@ const RULES = {
     ),
   // Two appliers that wait for each other's keys are a deadlock: who waits, waits in their order.
   locks: (statements) => where(statements, ({ text }) => count(text, WAITS) === count(text, IN_ORDER)),
+  // What is set lasts for the transaction: a session is lent to others. But for the notes about the outbox, which are meant for the next call.
+  lasting: (statements) => where(statements, ({ text }) => count(text, LASTS) === count(text, NOTES)),
 } satisfies Readonly<Record<string, Rule>>;
 const count = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].length;
 /** Besides those that decide what a cast makes of a value. */
@@ -70,6 +72,8 @@ const STATED = [
   'extra_float_digits = 1',
 ];
 const WAITS = /\bpg_advisory_xact_lock\(/g;
+const LASTS = /\bset_config\([^;]*, false\)/g;
+const NOTES = /\bset_config\('crossfade\.mark_\w+', array_to_string\(v_mark, ','\), false\);/g;
 const IN_ORDER =
   /PERFORM pg_advisory_xact_lock\(hashtext\('[^']+'\), b\.bucket\) FROM \(\s+SELECT DISTINCT \(hash_record_extended\(.*::integer AS bucket FROM .* ORDER BY 1 OFFSET 0\s+\) b;/g;
 
@@ -93,12 +97,13 @@ describe('a rule is broken (negative control)', () => {
     ['backfill', 'settings', 'SET extra_float_digits = 1', 'SET extra_float_digits = 0'],
     ['fits', 'settings', ' SET datestyle FROM CURRENT', ''],
     ['converge', 'locks', ' ORDER BY 1 OFFSET 0', ' OFFSET 0'],
+    ['spread', 'lasting', 'RETURN true;', "PERFORM set_config('enable_sort', 'off', false); RETURN true;"],
     ['converge', 'locks', /(?<=WHERE )pg_try_(?=advisory_xact_lock)/, 'pg_'],
   ];
   const { create } = tableObjects(forward, 'strict');
   const brokenBy = (statements: Statements) =>
     Object.fromEntries(Object.entries(RULES).map(([name, rule]) => [name, rule(statements)]));
-  const NONE = { path: [], rights: [], settings: [], locks: [] };
+  const NONE = { path: [], rights: [], settings: [], locks: [], lasting: [] };
 
   it.each(FAULTS)('in %s, and only the rule of %s says so', (name, rule, found, put) => {
     const faulty = create.map((text) =>

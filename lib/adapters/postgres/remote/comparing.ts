@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { CrossfadeError } from '../../../core/base/errors.ts';
+import { noKey, parsedKey } from '../../../core/table/given-key.ts';
 import type { RowComparison } from '../../../core/table/reading.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import { hasForms, plainly } from '../../../core/table/sql/compared.ts';
@@ -24,6 +25,8 @@ export type Tier = 'fast' | 'proof';
 type Divergence = { key: string; columns: readonly string[] };
 type Compared = { to: Bound; rows: number; diverged: readonly Divergence[] };
 type Both = { owner: Remote['primary']['owner']; there: Remote['shadow']['connection'] };
+/** What goes from the side that leads to the other. */
+export type Led = { flow: Flow; leads: 'primary' | 'shadow' };
 type Hashed = { key: string; shown: string; hashes: readonly (string | null)[] };
 
 const RANGE_ROWS = 10_000;
@@ -101,16 +104,12 @@ async function differing({ owner, there }: Both, flow: Flow, range: Range): Prom
 /** @throws CrossfadeError `invalid_input` for what is no key */
 export async function compareKey(
   { cutover, primary: { owner }, shadow }: Remote,
-  flow: Flow,
+  { flow, leads }: Led,
   text: string,
 ): Promise<RowComparison> {
   const names = flow.mapping.key.map(({ source }) => source.name);
   const given = parsedKey(text, names);
-  if (!given)
-    throw new CrossfadeError(
-      'invalid_input',
-      `That is no key of the table of cutover '${cutover.id}'. Give it as status shows it, for example {"${names[0]}": 5}, or the bare value where the key is one column.`,
-    );
+  if (!given) throw new CrossfadeError('invalid_input', noKey(cutover.id, names[0]));
   const hashesOf = async (one: Flow, connection: Both['there'], side: 'source' | 'target') =>
     (await connection.call<Pick<Hashed, 'hashes'>>(oneRow(one, side, given), [], alike(one)))[0]?.hashes ?? null;
   const [here, there] = await inForm(flow, async (one) => [
@@ -126,8 +125,9 @@ export async function compareKey(
   const differingColumns = here && there ? columns.filter((_, i) => here[i] !== there[i]) : [];
   return {
     key: standing!.shown,
-    primaryHash: hashOf(here),
-    shadowHash: hashOf(there),
+    ...(leads === 'primary'
+      ? { primaryHash: hashOf(here), shadowHash: hashOf(there) }
+      : { primaryHash: hashOf(there), shadowHash: hashOf(here) }),
     equal: (here === null) === (there === null) && differingColumns.length === 0,
     differingColumns,
     late: standing!.late,
@@ -137,15 +137,3 @@ export async function compareKey(
 
 const hashOf = (values: Hashed['hashes'] | null) =>
   values === null ? null : createHash('sha256').update(JSON.stringify(values)).digest('hex');
-
-/** The parts of a key as texts: of `{"id": 5}`, or of a bare value where the key is one column. */
-function parsedKey(text: string, names: readonly string[]): readonly string[] | null {
-  if (!/^\s*\{/.test(text)) return names.length === 1 ? [text] : null;
-  try {
-    const given = JSON.parse(text) as Record<string, unknown>;
-    const parts = names.map((name) => given[name]);
-    return parts.every((part) => part !== undefined && part !== null) ? parts.map(String) : null;
-  } catch {
-    return null;
-  }
-}

@@ -20,7 +20,7 @@ import { remoteHealth } from './preview.ts';
 import type { Remote } from './remote.ts';
 import { standingOf, turned } from './sides.ts';
 import { remoteSwapping } from './swapping.ts';
-import { remoteVerifying } from './verifying.ts';
+import { remoteVerifying, type Way } from './verifying.ts';
 
 /** No side takes writes. Long enough for every relay, and woken for again each second until it is over. */
 const HANDED_OVER = { hints: 1, lagMs: 1_000 };
@@ -36,7 +36,7 @@ const WHERE_IT_LEADS: { [Name in keyof TablePorts]?: readonly (keyof TablePorts[
   capture: ['watch'],
   converging: ['converge', 'quarantined', 'retryQuarantined', 'discardQuarantined'],
   copying: ['backfill'],
-  verifying: ['verify', 'repair', 'compareRow'],
+  verifying: ['verify', 'repair', 'compareRow', 'rowValues'],
   inspecting: ['status'],
 };
 
@@ -74,7 +74,7 @@ function sidesOf(local: TablePorts, remote: Remote): Sides {
   const back = turned(remote);
   const there = postgresTables(back.primary);
   const before = overlaid(local, {
-    ...moving(remote, compiledOnce(remote), () => takeOver(remote)),
+    ...moving(remote, { leads: 'primary', flowNow: compiledOnce(remote) }, () => takeOver(remote)),
     capture: remoteCapture(remote),
     switches: { mirror: mirrored(local, there, remote) },
     swapping: remoteSwapping(remote, local.swapping, there.swapping),
@@ -85,7 +85,7 @@ function sidesOf(local: TablePorts, remote: Remote): Sides {
     before,
     after: overlaid(
       there,
-      moving(back, compiledOnce(remote, 'shadow'), () => takeOver(remote)),
+      moving(back, { leads: 'shadow', flowNow: compiledOnce(remote, 'shadow') }, () => takeOver(remote)),
     ),
   };
 }
@@ -94,10 +94,11 @@ function sidesOf(local: TablePorts, remote: Remote): Sides {
  * Rows from the leading side to the other.
  * @param goOn takes over where a mover has died between two steps
  */
-function moving(remote: Remote, flowNow: ReturnType<typeof compiledOnce>, goOn: () => Promise<void>): Some<TablePorts> {
+function moving(remote: Remote, way: Way, goOn: () => Promise<void>): Some<TablePorts> {
+  const { flowNow } = way;
   const { converge } = remoteConverging(remote);
   const verifying: Verifying = {
-    ...remoteVerifying(remote, flowNow),
+    ...remoteVerifying(remote, way),
     invariant: async () => {
       throw new CrossfadeError(
         'illegal_transition',

@@ -11,8 +11,9 @@ import { type Bound, hasUnnamed } from '../../../core/table/sql/remote/range.ts'
 import type { PassTimes, VerificationPass, Verifying, VerifyStep } from '../../../ports/verifying.ts';
 import { whole } from '../capture/arming.ts';
 import { callJson } from '../connection/calls.ts';
+import { textsOf, valuesOfKey } from '../verifying/row-values.ts';
 import { bringEpoch, endBatch, endingBatch, whenFree } from './batches.ts';
-import { compareKey, compareRange, LONG, type Tier, textArray } from './comparing.ts';
+import { compareKey, compareRange, type Led, LONG, type Tier, textArray } from './comparing.ts';
 import type { Remote } from './remote.ts';
 
 type Begun =
@@ -28,7 +29,10 @@ const LEASE_MS = 20_000;
 const BUDGET_MS = 400;
 const SAMPLES = 20;
 
-export function remoteVerifying(remote: Remote, flowNow: () => Promise<Flow>): Omit<Verifying, 'invariant'> {
+/** `leads`: the declared side that `remote.primary` is, after completion the shadow. */
+export type Way = Pick<Led, 'leads'> & { flowNow: () => Promise<Flow> };
+
+export function remoteVerifying(remote: Remote, { leads, flowNow }: Way): Omit<Verifying, 'invariant'> {
   const { id } = remote.cutover;
   return {
     async verify(_, epoch, nowMs, { tier = 'fast', scope = 'full' }: VerificationPass = {}) {
@@ -52,7 +56,12 @@ export function remoteVerifying(remote: Remote, flowNow: () => Promise<Flow>): O
       errors: [`the shadow is in another database: 'crossfade verify ${id}' compares every row`],
       score: null,
     }),
-    compareRow: async (_, key) => compareKey(remote, await flowNow(), key),
+    compareRow: async (_, key) => compareKey(remote, { flow: await flowNow(), leads }, key),
+    rowValues: async (cutover, key) =>
+      valuesOfKey({ cutover, key, flow: await flowNow(), leads }, async ({ source, target }) => [
+        await textsOf(remote.primary.owner, source),
+        await textsOf(remote.shadow.connection, target),
+      ]),
   };
 }
 

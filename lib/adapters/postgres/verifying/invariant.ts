@@ -6,31 +6,17 @@
 import type { CrossfadeError } from '../../../core/base/errors.ts';
 import type { InvariantReading } from '../../../core/cutover/criterion.ts';
 import { type InvariantQueries, invariantStatement, MOST_ROWS } from '../../../core/table/sql/invariant.ts';
-import { compileTransform } from '../../../core/table/transform.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
-import { readTablesByOid } from '../capture/catalog.ts';
 import { isNotFound, NAMED_IN_FULL, queryObjection } from '../capture/resolve.ts';
 import { callJson } from '../connection/calls.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
+import { flowOf, readMirror } from './armed-flow.ts';
 
 /** Of one evaluation. The server's own limit is a second shorter. */
 const DEADLINE_MS = 5_000;
 const CANCELED = '57014';
 /** The query itself is wrong, or may not be asked: syntax, names, rights, values. */
 const REFUSED = /^(2[0-9A-Z]|42|0A|P0)/;
-
-type Mirror = {
-  primaryOid: number;
-  shadowOid: number;
-  direction: 'none' | 'forward' | 'reverse';
-  epoch: number;
-  copied: boolean;
-};
-
-const MIRROR = `SELECT pg_catalog.jsonb_build_object('primaryOid', c.primary_oid::bigint, 'shadowOid', c.shadow_oid::bigint,
-  'direction', c.direction, 'epoch', c.epoch,
-  'copied', NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = c.id AND b.state <> 'done')) AS result
-  FROM crossfade.cutover c WHERE c.id = $1::text`;
 
 type Answer = { truncated: boolean; epoch: number; rows: number } & (
   | { found: readonly Row[] }
@@ -44,19 +30,14 @@ export async function evaluateInvariant(
   epoch: number,
   queries: InvariantQueries,
 ): Promise<InvariantReading> {
-  const [row] = await owner.call<{ result: Mirror }>(MIRROR, [cutover.id]);
-  const mirror = row?.result;
+  const mirror = await readMirror(owner, cutover.id);
   if (!mirror || mirror.direction === 'none') return unready('capture is not armed');
   if (mirror.epoch !== epoch) return unready('the database has not seen the present state of the cutover yet');
   if (!mirror.copied) return unready('the copy of existing rows is not done');
-  const [primary, shadow] = await readTablesByOid(owner, [mirror.primaryOid, mirror.shadowOid]);
-  const compiled = primary && shadow ? compileTransform(primary, shadow, cutover.table, cutover.id) : null;
-  if (!compiled?.ok) return unready('the tables are not as they were armed');
-  const reverse = mirror.direction === 'reverse';
-  const [source, target] = reverse ? [shadow!, primary!] : [primary!, shadow!];
-  const flow = { id: cutover.id, source, target, mapping: reverse ? compiled.reverse : compiled.forward };
-  const statement = invariantStatement(flow, queries, reverse);
-  const against = await queryObjection(owner, statement, [source.oid, target.oid]);
+  const flow = await flowOf(owner, cutover, mirror);
+  if (!flow) return unready('the tables are not as they were armed');
+  const statement = invariantStatement(flow, queries, mirror.direction === 'reverse');
+  const against = await queryObjection(owner, statement, [flow.source.oid, flow.target.oid]);
   if (against !== null) return { kind: 'refused', why: against };
   try {
     const options = { readOnly: true, deadlineMs: DEADLINE_MS, attempts: 1, settings: { lock_timeout: '1000' } };

@@ -9,6 +9,7 @@ import type { Roles } from '../connection/roles.ts';
 import { unlessUnknown } from '../connection/unless-unknown.ts';
 import { compareRow, consistency } from '../inspecting/inspection.ts';
 import { evaluateInvariant } from './invariant.ts';
+import { rowValues } from './row-values.ts';
 
 type Answer = ({ kind: 'verified'; pass?: PassTimes } & VerificationResult) | Exclude<VerifyStep, { kind: 'verified' }>;
 
@@ -26,6 +27,7 @@ export function postgresVerifying({ runtime, owner }: Roles): Verifying {
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
     consistency: (id) => consistency(runtime, id),
     compareRow: (id, key) => compareRow(runtime, id, key),
+    rowValues: (cutover, key) => rowValues(owner, cutover, key),
     invariant: (cutover, epoch, queries) => evaluateInvariant(owner, cutover, epoch, queries),
   };
 }

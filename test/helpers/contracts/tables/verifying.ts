@@ -139,6 +139,40 @@ export function verifyingContract(t: TableBench): void {
         await expect(t.ports.verifying.compareRow(ID, bad)).rejects.toMatchObject({ code: 'invalid_input' });
     });
 
+    it('shows the values of one key on both sides, but for what is redacted', async () => {
+      const shown = (key: string, redact?: readonly string[]) =>
+        t.ports.verifying.rowValues(
+          { ...t.cutover, table: { ...t.cutover.table, ...(redact ? { redact } : {}) } },
+          key,
+        );
+      expect(await shown('2')).toBeNull();
+      await t.copied();
+      await t.tamper(2, 'canary');
+      const [id, v] = (await shown('{"id": 2}'))!.columns;
+      expect(id).toEqual({ primary: 'id', shadow: 'id', redacted: false, primaryValue: '2', shadowValue: '2' });
+      expect(v).toMatchObject({ primaryValue: expect.any(String), shadowValue: 'canary' });
+      const redacted = await shown('{"id": 2}', ['v']);
+      expect(redacted).toMatchObject({ primary: true, shadow: true });
+      expect(redacted!.columns[1]).toEqual({
+        primary: 'v',
+        shadow: 'v',
+        redacted: true,
+        primaryValue: null,
+        shadowValue: null,
+      });
+      expect(JSON.stringify(redacted)).not.toContain('canary');
+      await t.tamper(3, null);
+      expect(await shown('3')).toMatchObject({ primary: true, shadow: false });
+      expect(await shown('77')).toMatchObject({ primary: false, shadow: false });
+      for (const bad of ['x', '{"key": 1}', '{"id": "x"}', '{', '']) {
+        const refused = await shown(bad).then(
+          () => null,
+          (error: unknown) => error,
+        );
+        expect(refused).toMatchObject({ code: 'invalid_input' });
+      }
+    });
+
     it('names the sides alike after promotion', async () => {
       await t.copied();
       await t.ports.swapping.promote(t.cutover, { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 9 });
@@ -155,6 +189,9 @@ export function verifyingContract(t: TableBench): void {
         shadowHash: expect.any(String),
         late: true,
       });
+      const values = await t.ports.verifying.rowValues(t.cutover, '50');
+      expect(values).toMatchObject({ primary: false, shadow: true });
+      expect(values!.columns[1]).toMatchObject({ primaryValue: null, shadowValue: 'born in the shadow' });
     });
   });
 }

@@ -3,7 +3,13 @@
 import { createHash } from 'node:crypto';
 import { CrossfadeError } from '../../../../lib/core/base/errors.ts';
 import type { TableStatus } from '../../../../lib/core/gates/table-status.ts';
-import type { Consistency, HealthFinding, RowComparison, TableProgress } from '../../../../lib/core/table/reading.ts';
+import type {
+  Consistency,
+  HealthFinding,
+  RowComparison,
+  RowValues,
+  TableProgress,
+} from '../../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../../lib/ports/tables.ts';
 
 export function findingsOf({ table }: TableCutover, refusal: string | undefined): HealthFinding[] {
@@ -87,12 +93,32 @@ export function consistencyOf(it: Both): Consistency {
 const hashOf = (value: string | undefined) =>
   value === undefined ? null : createHash('sha256').update(`(${value})`).digest('hex');
 
-export function recordOf(it: Both, key: string): RowComparison {
+function bothOf(it: Both, key: string): [number, string | undefined, string | undefined] {
   const number = Number(/^\{"id": ?(-?\d+)\}$/.exec(key)?.[1] ?? (/^-?\d+$/.test(key) ? key : Number.NaN));
   if (Number.isNaN(number)) throw new CrossfadeError('invalid_input', `That is no key: ${key}`);
   const [primary, shadow] =
     it.direction === 'reverse' ? [it.follower, it.authoritative] : [it.authoritative, it.follower];
-  const [a, b] = [primary.get(number), shadow.get(number)];
+  return [number, primary.get(number), shadow.get(number)];
+}
+
+export function valuesOf(it: Both, key: string, redact: readonly string[]): RowValues {
+  const [number, a, b] = bothOf(it, key);
+  const column = (name: string, values: readonly [string | undefined, string | undefined]) => {
+    const redacted = redact.includes(name);
+    const [primaryValue, shadowValue] = values.map((value) => (redacted ? null : (value ?? null)));
+    return { primary: name, shadow: name, redacted, primaryValue: primaryValue!, shadowValue: shadowValue! };
+  };
+  const id = (value: string | undefined) => (value === undefined ? undefined : `${number}`);
+  return {
+    key,
+    primary: a !== undefined,
+    shadow: b !== undefined,
+    columns: [column('id', [id(a), id(b)]), column('v', [a, b])],
+  };
+}
+
+export function recordOf(it: Both, key: string): RowComparison {
+  const [number, a, b] = bothOf(it, key);
   return {
     key: `{"id": ${number}}`,
     primaryHash: hashOf(a),

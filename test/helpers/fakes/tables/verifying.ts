@@ -3,7 +3,7 @@
 import type { VerificationResult } from '../../../../lib/core/gates/table-status.ts';
 import type { Verifying } from '../../../../lib/ports/verifying.ts';
 import { diverged, keyText, type Memory, SAMPLES, stale, type Table } from './memory.ts';
-import { consistencyOf, recordOf } from './readings.ts';
+import { consistencyOf, recordOf, valuesOf } from './readings.ts';
 
 export const verifyingIn = ({ tables, table, hint }: Memory): Verifying => ({
   async verify(id, epoch, nowMs) {
@@ -43,6 +43,8 @@ export const verifyingIn = ({ tables, table, hint }: Memory): Verifying => ({
     return { kind: 'compared', rows, differing: Math.max(primary.length, shadow.length), primary, shadow };
   },
   compareRow: async (id, key) => (tables.get(id)?.known ? recordOf(table(id), key) : null),
+  rowValues: async ({ id, table: declared }, key) =>
+    tables.get(id)?.known ? valuesOf(table(id), key, declared.redact ?? []) : null,
 });
 
 function compare(it: Table, atMs: number): VerificationResult {

@@ -25,7 +25,10 @@ import { COPY_LEASE_MS, remoteNames } from './names.ts';
 export type Bound = readonly string[] | null;
 /** (from, to] */
 export type Range = { from: Bound; to: Bound };
-type Side = 'source' | 'target';
+export type Side = 'source' | 'target';
+
+/** Characters of a value that are shown. */
+const MOST_SHOWN = 1_000;
 
 /** Types whose order is the same on every server. Of texts it is, where they are compared byte by byte. */
 const ORDERED =
@@ -203,12 +206,26 @@ export function hashes(flow: Flow, side: Side, { from, to }: Range, late: string
 /** Query: the compared columns of the row with this key, each as a hash; no row where there is none. */
 export function oneRow(flow: Flow, side: Side, key: readonly string[]): string {
   const columns = comparedTexts(flow)[side].map((text) => `md5(${text})`);
+  return `SELECT to_jsonb(ARRAY[${columns.join(', ')}]::text[]) AS hashes FROM ${rowOf(flow, side, key)}`;
+}
+
+/** What follows FROM: the row with this key, as `p` of the source or `t` of the target. */
+function rowOf(flow: Flow, side: Side, key: readonly string[]): string {
   const given = (_: string, i: number) => {
     const { source } = flow.mapping.key[i]!;
     const value = `${quoteText(key[i]!)}::${keyType(source)}`;
     return side === 'source' ? value : asTarget(flow, i, value);
   };
-  return `SELECT to_jsonb(ARRAY[${columns.join(', ')}]::text[]) AS hashes FROM ${fromSide(flow, side)} WHERE ${equalKeys(flow, keyColumn(flow, side), given)}`;
+  return `${fromSide(flow, side)} WHERE ${equalKeys(flow, keyColumn(flow, side), given)}`;
+}
+
+/** Query: columns of the row with this key as texts of at most so many characters; NULL for a name that is null. */
+export function rowTexts(flow: Flow, side: Side, key: readonly string[], names: readonly (string | null)[]): string {
+  const alias = side === 'source' ? 'p' : 't';
+  const texts = names.map((name) =>
+    name === null ? 'NULL' : `left((${alias}.${quoteName(name)})::text, ${MOST_SHOWN})`,
+  );
+  return `SELECT to_jsonb(ARRAY[${texts.join(', ')}]::text[]) AS texts FROM ${rowOf(flow, side, key)}`;
 }
 
 /** Query: how people read this key, and whether it is late or in quarantine. */
