@@ -2,7 +2,6 @@
 
 import type { Companion } from '../../../core/table/mapping.ts';
 import type { Dependents, OfPartition, TableDependents } from '../../../core/table/promotion/dependents.ts';
-import { withoutCopies } from '../../../core/table/promotion/partitions.ts';
 import { quoteTable } from '../../../core/table/shape.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
@@ -20,9 +19,9 @@ export async function readDependents(
     [primaryOid, shadowOid],
   );
   const referring = await readReferring(owner, companions);
-  const [primary, shadow] = [withoutCopies(row!.dependents.primary), withoutCopies(row!.dependents.shadow)];
+  const { primary, shadow } = row!.dependents;
   const ofPartitions = await readOfPartitions(owner, [primary, shadow]);
-  return { ...row!, dependents: { ...row!.dependents, primary, shadow, referring, ofPartitions } };
+  return { ...row!, dependents: { ...row!.dependents, referring, ofPartitions } };
 }
 
 /** What goes when its table goes, such as a policy, depends on it in two ways. */

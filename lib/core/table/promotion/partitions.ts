@@ -101,22 +101,6 @@ function ofPartitionsAlone({ primary, ofPartitions = [] }: Dependents): Promotio
   ];
 }
 
-/**
- * Without the copies of a foreign key that Postgres keeps where one of its tables is partitioned: for each partition that is referenced, and
- * for each one that references. They come and go with it, and cannot be renamed or dropped by themselves.
- */
-export function withoutCopies(table: TableDependents): TableDependents {
-  const copies = new Set(table.outgoing.filter(({ inherited }) => inherited).map(({ name }) => name));
-  return {
-    ...table,
-    constraints: table.constraints.filter(({ name }) => !copies.has(name)),
-    outgoing: table.outgoing.filter(({ inherited }) => !inherited),
-    inbound: table.inbound.filter(
-      (key) => !key.inherited || !table.partitions.some(({ oid }) => oid === key.table.oid),
-    ),
-  };
-}
-
 function noticeNames(shadow: TableDependents): PromotionItem[] {
   if (shadow.partitionedBy === null) return [];
   const text = `${leaves(shadow).length} partitions by ${shadow.partitionedBy} keep their names, rights and comments. A row for which there is none waits in quarantine until it is created.`;
