@@ -2743,13 +2743,13 @@ BEGIN RETURN (
         'name', c.conname, 'type', c.contype, 'definition', pg_get_constraintdef(c.oid),
         'columns', (SELECT coalesce(jsonb_agg(a.attname ORDER BY k.place), '[]') FROM unnest(c.conkey) WITH ORDINALITY k(attnum, place)
           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum)) ORDER BY c.conname), '[]')
-      FROM pg_constraint c WHERE c.conrelid = t.oid),
+      FROM pg_constraint c WHERE c.conrelid = t.oid AND NOT (c.contype = 'f' AND c.conparentid <> 0)),
     'outgoing', (
       SELECT coalesce(jsonb_agg(crossfade.foreign_key(c.oid) ORDER BY c.conname), '[]')
-      FROM pg_constraint c WHERE c.conrelid = t.oid AND c.contype = 'f'),
+      FROM pg_constraint c WHERE c.conrelid = t.oid AND c.contype = 'f' AND c.conparentid = 0),
     'inbound', (
       SELECT coalesce(jsonb_agg(crossfade.foreign_key(c.oid) ORDER BY c.conrelid, c.conname), '[]')
-      FROM pg_constraint c WHERE c.confrelid = t.oid AND c.contype = 'f'),
+      FROM pg_constraint c WHERE c.confrelid = t.oid AND c.contype = 'f' AND c.conparentid = 0),
     'sequences', (
       SELECT coalesce(jsonb_agg(jsonb_build_object(
         'schema', sn.nspname, 'name', s.relname, 'column', a.attname, 'increment', q.seqincrement,
@@ -3018,7 +3018,8 @@ BEGIN
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum), k.confmatchtype, k.confupdtype, k.confdeltype,
       CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END, CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END)
     ELSE regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '') END
-  FROM pg_constraint k WHERE k.conrelid = ANY (p_tables) AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+  -- A foreign key to a partitioned table has a copy for each of its partitions: they come and go with the partitions of the other table.
+  FROM pg_constraint k WHERE k.conrelid = ANY (p_tables) AND k.contype IN ('c', 'f', 'p', 'u', 'x') AND NOT (k.contype = 'f' AND k.conparentid <> 0)
   UNION ALL
   SELECT x.indrelid, format('unique index %I', i.relname), regexp_replace(pg_get_indexdef(i.oid), '^.*? USING ', '')
   FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid

@@ -124,6 +124,43 @@ describe('values that an application reads differently', () => {
   });
 });
 
+describe('what belongs to one partition', () => {
+  const own = [
+    ['a comment', "COMMENT ON TABLE part_1 IS 'of mine'"],
+    ['a replica identity', 'ALTER TABLE part_1 REPLICA IDENTITY FULL'],
+    ['constraints', "ALTER TABLE part_1 ADD CHECK (v <> 'z')"],
+    ['defaults', "ALTER TABLE part_1 ALTER v SET DEFAULT 'y'"],
+    ['extended statistics', 'CREATE STATISTICS part_stats ON id, v FROM part_1'],
+    ['indexes', 'CREATE INDEX ON part_1 (v)'],
+    ['privileges', 'GRANT SELECT ON part_1 TO PUBLIC'],
+    ['publications', 'CREATE PUBLICATION part_published FOR TABLE part_1'],
+    ['row security', "CREATE POLICY part_policy ON part_1 USING (v <> 'z')"],
+    ['rules', 'CREATE RULE part_rule AS ON DELETE TO part_1 DO ALSO NOTHING'],
+    ['storage parameters', 'ALTER TABLE part_1 SET (fillfactor = 70)'],
+  ] as const;
+
+  it('is named, with whoever uses it; a cleanup waits for these, and not for what goes with the partition', async () => {
+    await run(`CREATE TABLE part (id integer, v text, PRIMARY KEY (id)) PARTITION BY RANGE (id); CREATE TABLE part_1 PARTITION OF part DEFAULT;
+      CREATE TABLE part_v2 (id integer PRIMARY KEY, v text)`);
+    expect(await itemsOf(cutoverOf('part'), 'partition')).toEqual([]);
+    await run(`${own.map(([, ddl]) => ddl).join('; ')}; CREATE VIEW part_seen AS SELECT id FROM part_1`);
+    const items = await itemsOf(cutoverOf('part'), 'partition');
+    expect(items.map(({ object }) => object)).toEqual(['view public.part_seen', ...own.map(([kind]) => kind)]);
+    expect(items.every(({ action, text }) => action === 'notice' && text.includes('public.part_1'))).toBe(true);
+    await plane.start(cutoverOf('part'));
+    await plane.copy('part', 1);
+    await plane.promote(cutoverOf('part'), { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 9 });
+    const cleanup = () => plane.cleanup(cutoverOf('part'), 2, { version: 10 });
+    expect(await cleanup()).toMatchObject({
+      kind: 'refused',
+      why: expect.stringMatching(/: view (public\.)?part_seen\./),
+    });
+    await run('DROP VIEW part_seen');
+    expect(await cleanup()).toEqual({ kind: 'cleaned' });
+    await run('DROP PUBLICATION part_published');
+  });
+});
+
 describe('publications and subscriptions', () => {
   it('FOR ALL TABLES is named with what it publishes besides, and how to leave it out', async () => {
     await run(

@@ -215,11 +215,23 @@ export type TableDependents = TableRef & {
   others: readonly { kind: string; object: string }[];
 };
 
+/** Of partitions alone: what belongs to one, and what uses it by its own name. */
+export type OfPartition = {
+  /** `part`: what `object` says it has of its own. */
+  kind: 'foreign key' | 'user' | 'part';
+  /** The table that it is a partition of. */
+  root: number;
+  /** With its schema. */
+  partition: string;
+  object: string;
+};
+
 export type Dependents = {
   primary: TableDependents;
   shadow: TableDependents;
   /** Tables with companion columns, as far as they are there. */
   referring?: readonly TableDependents[];
+  ofPartitions?: readonly OfPartition[];
   /** Names of relations and types in the schemas of both that begin with a table's name. */
   taken: readonly string[];
 };

@@ -19,6 +19,7 @@ export function checkPartitions(dependents: Dependents, mapping: Mapping): Promo
     ...checkWider(shadow, mapping),
     ...noticeNames(shadow),
     ...triggersOfPartitions(dependents),
+    ...ofPartitionsAlone(dependents),
   ];
 }
 
@@ -65,13 +66,38 @@ function triggersOfPartitions({ primary, shadow }: Dependents): PromotionItem[] 
     ...items(
       primary,
       'notice',
-      'It is of this partition alone and is not carried. Create it on the new table if it is needed there.',
+      'It is of this partition alone and is not carried: create it on the new table if it is needed there. It acts on rows that come back, and one that changes them makes both sides differ: disable it at the promotion.',
     ),
     ...items(
       shadow,
       'refuse',
       'It would fire for every row that is mirrored and could change it. Disable it, and enable it after the swap.',
     ),
+  ];
+}
+
+const MOST_NAMES = 3;
+
+/** Whoever names a partition of the primary names the old table after promotion. */
+function ofPartitionsAlone({ primary, ofPartitions = [] }: Dependents): PromotionItem[] {
+  const keys = ofPartitions.filter(({ kind }) => kind === 'foreign key');
+  const users = ofPartitions.filter(({ kind, root }) => kind === 'user' && root === primary.oid);
+  const parts = ofPartitions.filter(({ kind, root }) => kind === 'part' && root === primary.oid);
+  return [
+    ...keys.map(({ object, partition }): PromotionItem => {
+      const text = `It is of or to partition ${partition} alone. On a table that is only kept equal it makes statements of the application wait for the mirror, or fail. Drop it before the start, and add it to the new table after the promotion.`;
+      return { action: 'refuse', kind: 'foreign key', object, text };
+    }),
+    ...users.map(({ object, partition }): PromotionItem => {
+      const text = `It uses partition ${partition} by its own name, and goes on so: after promotion that is the old table, which follows until cleanup, and cleanup is refused while it does. Let it use the new table, or drop it.`;
+      return { action: 'notice', kind: 'partition', object, text };
+    }),
+    ...[...new Set(parts.map(({ object }) => object))].map((object): PromotionItem => {
+      const names = parts.filter((one) => one.object === object).map(({ partition }) => partition);
+      const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
+      const text = `of ${names.slice(0, MOST_NAMES).join(', ')}${more}: of a partition alone, and not carried. Make it on the new table if it is needed there.`;
+      return { action: 'notice', kind: 'partition', object, text };
+    }),
   ];
 }
 

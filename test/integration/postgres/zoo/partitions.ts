@@ -109,4 +109,21 @@ export const PARTITIONS: readonly Animal[] = [
     between: ['UPDATE t SET id = 2 WHERE id = 1'],
     after: [['SELECT id FROM t ORDER BY id', [{ id: 2 }, { id: 11 }]]],
   },
+  {
+    what: 'one that references a partitioned table and itself, and a new partition over there',
+    ddl: `CREATE TABLE home (id integer PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE home_a PARTITION OF home FOR VALUES FROM (0) TO (10); INSERT INTO home VALUES (1);
+      CREATE TABLE t (id integer PRIMARY KEY, v text, home integer REFERENCES home, of integer REFERENCES t) PARTITION BY RANGE (id); CREATE TABLE t_low PARTITION OF t FOR VALUES FROM (0) TO (9); CREATE TABLE t_rest PARTITION OF t DEFAULT;
+      INSERT INTO t VALUES (1, 'a', 1, NULL), (11, 'b', 1, 1); CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text, home integer, of bigint) ${BY_HASH}`,
+    twice: true,
+    between: [
+      'CREATE TABLE home_b PARTITION OF home FOR VALUES FROM (10) TO (20)',
+      [
+        "SELECT conname AS name FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'f' AND conparentid = 0 ORDER BY 1",
+        [{ name: 't_home_fkey' }, { name: 't_of_fkey' }],
+      ],
+      'UPDATE t SET of = 11 WHERE id = 1',
+      'ALTER TABLE home DETACH PARTITION home_b; DROP TABLE home_b',
+    ],
+    after: [['SELECT of FROM t WHERE id = 1', [{ of: 11 }]]],
+  },
 ];

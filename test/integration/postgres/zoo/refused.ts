@@ -152,6 +152,22 @@ export const REFUSED: readonly Refused[] = [
     says: /is partitioned/,
   },
   {
+    what: 'a foreign key to a partition alone',
+    ddl: `CREATE TABLE t (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t DEFAULT; CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text);
+      CREATE TABLE c (id integer REFERENCES t1)`,
+    kind: 'foreign key',
+    object: 'c_id_fkey',
+    says: /of or to partition .*t1 alone/,
+  },
+  {
+    what: 'a foreign key of a partition of the shadow alone',
+    ddl: `CREATE TABLE t (id integer PRIMARY KEY, v text); CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t_v2 DEFAULT;
+      CREATE TABLE c (v text PRIMARY KEY); ALTER TABLE t1 ADD FOREIGN KEY (v) REFERENCES c`,
+    kind: 'foreign key',
+    object: 't1_v_fkey',
+    says: /of or to partition .*t1 alone/,
+  },
+  {
     what: 'a foreign key to a column that a partitioned shadow cannot keep unique',
     ddl: `CREATE TABLE t (id integer PRIMARY KEY, v text NOT NULL); CREATE TABLE c (id integer REFERENCES t);
       CREATE TABLE t_v2 (id bigint, v text, PRIMARY KEY (id, v)) PARTITION BY LIST (v); CREATE TABLE t1 PARTITION OF t_v2 DEFAULT`,
