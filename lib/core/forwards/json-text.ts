@@ -3,7 +3,7 @@
 const HAS_LONG = /\d{16}/;
 /** Texts, to be passed over, and whole numbers of so many digits. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE])-?\d{16,}(?![\d.eE])/g;
-/** No text begins so but one that was marked, or one that nobody writes. */
+/** Texts that were marked begin so, and no others that are met. */
 const MARK = '\\u0000n';
 const MARKED = /^\0n-?\d+$/;
 

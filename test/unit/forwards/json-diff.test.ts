@@ -137,6 +137,16 @@ describe('rules', () => {
     expect(paths({ a: other }, { a: one }, [{ path: 'a', tolerance: 10 }])).toEqual(['a value']);
   });
 
+  it.each(['**', '$', '$.**'])('%s is the whole answer, whatever it is', (rule) => {
+    for (const [one, other] of [
+      [1, 2],
+      [{ a: 1 }, [1]],
+      [{ a: 1 }, { a: 2, b: 3 }],
+      [undefined, null],
+    ])
+      expect(paths(one, other, [rule])).toEqual([]);
+  });
+
   it('a list whose order means nothing still tells what it holds', () => {
     const rule: IgnoreRule[] = [{ path: 'tags', unordered: true }];
     expect(paths({ tags: [{ a: 1, b: 2 }, 3] }, { tags: [3, { b: 2, a: 1 }] }, rule)).toEqual([]);
