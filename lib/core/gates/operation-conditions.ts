@@ -7,7 +7,7 @@ import { bucketUpperMs } from './histogram.ts';
 import { type TimedOperation, timedOperations } from './operation-latency.ts';
 import { FEWEST, type TestedOperation, testedOperations, unseenOperations } from './operations.ts';
 import type { Seen } from './seen.ts';
-import { BEYOND_WARM, beyond, TYPE_POINTS_BEYOND } from './size.ts';
+import { BEYOND_WARM, beyond, POINTS_BEYOND } from './size.ts';
 
 /** Proven to fail more often, and by more than the rollback threshold. With nothing left on the primary that only holds. */
 export function failingOperations(seen: Seen): Condition[] {
@@ -63,7 +63,7 @@ function slowRollsBack({ share, evidence, input: { policy } }: Seen, { size, cou
   const { cold } = evidence;
   if (size.at >= (cold ? BEYOND_WARM : beyond('latency_p50')) && size.bad >= policy.consecutiveFailures) return true;
   const { n0, e0, n1, over } = counts;
-  return !cold && size.at >= TYPE_POINTS_BEYOND && over > 0 && over / n1 >= e0 / n0;
+  return !cold && size.at >= POINTS_BEYOND && over > 0 && over / n1 >= e0 / n0;
 }
 
 const slowFigures = ({ counts: { n0, e0, n1, over } }: TimedOperation) => ({
