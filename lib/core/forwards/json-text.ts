@@ -3,7 +3,7 @@
 const HAS_LONG = /\d{16}/;
 /** Texts, to be passed over, and whole numbers of so many digits. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE])-?\d{16,}(?![\d.eE])/g;
-/** Texts that were marked begin so, and no others that are met. */
+/** How the text of such a number begins: a character that no text of a service has, and a letter. */
 const MARK = '\\u0000n';
 const MARKED = /^\0n-?\d+$/;
 
