@@ -21,7 +21,7 @@ import {
 import type { NewForward } from '../../ports/forwards.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { clearTheWay } from './clear-the-way.ts';
-import { handOverMs, knownState, readState, type StatePorts } from './known-state.ts';
+import { demandSide, handOverMs, knownState, readState, type StatePorts } from './known-state.ts';
 
 export type IntendedWrite = {
   key: string;
@@ -68,6 +68,11 @@ export async function intendWrite(
   if (!syncsShadow(state)) return { side, forward: null };
   const forward = newForward(written, write, ports.ids.next(), ports.realNow());
   const recorded = await ports.intents.intend(forward, { receipt: write.intent });
+  if (recorded.id === forward.id)
+    await demandSide(ports, declaration, known, side).catch(async (error: unknown) => {
+      await ports.intents.withdraw(cutover, forward.id);
+      throw error;
+    });
   // The first answer may have been lost and the sides may have changed since: what is recorded decides.
   return { side: otherSide(recorded.side), forward: recorded.id };
 }

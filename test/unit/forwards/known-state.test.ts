@@ -121,8 +121,8 @@ describe('the side that takes over', () => {
 const put = (key: string): Write => ({ key, method: 'PUT', path: 'tasks/7' });
 
 /** An instance that knows the old side records an intent that takes until the other side has taken over. */
-async function lateIntent(flows?: Flows) {
-  const world = retryWorld({ stage: 'full_100', ...(flows ? { flows } : {}) });
+async function lateIntent(through: 'gateway' | 'sdk', flows?: Flows) {
+  const world = retryWorld({ stage: 'full_100', through, ...(flows ? { flows } : {}) });
   await world.run(world.send(put('first')));
   await world.run(world.send(put('elsewhere')));
   world.enter('completed');
@@ -137,20 +137,26 @@ async function lateIntent(flows?: Flows) {
   };
 }
 
-describe('an intent that is durable only after the hand-over may be known elsewhere', () => {
-  it('is taken back, and nothing is sent', async () => {
-    expect(await lateIntent()).toEqual({ answered: 'unknown', sent: false, left: false });
-  });
+describe.each(['gateway', 'sdk'] as const)(
+  'through the %s, an intent that is durable only after the hand-over',
+  (way) => {
+    it('is taken back, and nothing is sent', async () => {
+      expect(await lateIntent(way)).toEqual({ answered: 'unknown', sent: false, left: false });
+    });
 
-  it('negative control: it is sent to the old side where the state is not asked once more', async () => {
-    const entries = ['write-both', 'apply-forwards', 'record-write'].map((name) => `lib/flows/forwards/${name}.ts`);
-    const flows = await sourceMutant<Flows>(entries, [
-      [
-        'lib/flows/forwards/known-state.ts',
-        'if (ports.clock.monotonicMs() - askedMs < STATE_COUNTS_MS)',
-        'if (askedMs >= 0)',
-      ],
-    ]);
-    expect(await lateIntent(flows)).toMatchObject({ sent: true });
-  });
-});
+    it('negative control: it is sent to the old side where the state is not asked once more', async () => {
+      const entries = [
+        ...['write-both', 'apply-forwards', 'record-write'].map((name) => `lib/flows/forwards/${name}.ts`),
+        'lib/client/write-cutover.ts',
+      ];
+      const flows = await sourceMutant<Flows>(entries, [
+        [
+          'lib/flows/forwards/known-state.ts',
+          'if (ports.clock.monotonicMs() - askedMs < STATE_COUNTS_MS)',
+          'if (askedMs >= 0)',
+        ],
+      ]);
+      expect(await lateIntent(way, flows)).toMatchObject({ sent: true });
+    });
+  },
+);
