@@ -42,7 +42,7 @@ export async function deploy(context: Context): Promise<Outcome> {
   );
   const deployment = await deploymentOf(context, at);
   const migrated = await deployment.schema<Migrated>({ task: 'migrate' });
-  const applied = [migrated, ...migrated.connections].flatMap((one) => one.applied);
+  const applied = [migrated, ...(migrated.connections ?? [])].flatMap((one) => one.applied);
   const checks = await checkedUntilWell(context, at, deployment);
   const failed = anyFailed(checks);
   return {

@@ -16,7 +16,8 @@ export async function migrate(context: Context): Promise<Outcome> {
 }
 
 type Applied = { applied: string[]; present: string[] };
-export type Migrated = Applied & { connections: (Applied & { connection: string })[] };
+/** Functions of the release before say nothing of connections. */
+export type Migrated = Applied & { connections?: (Applied & { connection: string })[] };
 
 /** By the function of the deployment, which is in the network of the database. */
 async function migrateDeployed(context: Context): Promise<Outcome> {
@@ -27,7 +28,7 @@ async function migrateDeployed(context: Context): Promise<Outcome> {
     );
   const at = stageOf(context, 'migrate');
   const deployment = await deploymentOf(context, at);
-  const { applied, present, connections } = await deployment.schema<Migrated>({ task: 'migrate' });
+  const { applied, present, connections = [] } = await deployment.schema<Migrated>({ task: 'migrate' });
   return {
     document: { ...at, applied, present, connections },
     text: [

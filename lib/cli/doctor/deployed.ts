@@ -21,7 +21,8 @@ import { type Check, fail, messageOf, ok, warn } from './check.ts';
 
 type At = { stage: string; region: string };
 type Version = { installed: number; wanted: number };
-type Looked = Version & { connections: (Version & { connection: string })[]; apiUrl: string | null };
+/** Functions of the release before say nothing of connections. */
+type Looked = Version & { connections?: (Version & { connection: string })[]; apiUrl: string | null };
 
 /** Everything that is found, the failures of each part beside those of the others. */
 export async function checkDeployment(context: Context, at: At, deployment: Deployment): Promise<Check[]> {
@@ -42,7 +43,7 @@ export async function checkDeployment(context: Context, at: At, deployment: Depl
 async function lookThrough(deployment: Deployment, { stage }: At): Promise<{ checks: Check[]; apiUrl: string | null }> {
   const name = `crossfade-${stage}-schema`;
   try {
-    const { installed, wanted, connections, apiUrl } = await deployment.schema<Looked>({ task: 'look' });
+    const { installed, wanted, connections = [], apiUrl } = await deployment.schema<Looked>({ task: 'look' });
     const others = connections.map((one) => ({
       ...judgeSchema(one.installed, one.wanted, stage),
       name: `schema of '${one.connection}'`,

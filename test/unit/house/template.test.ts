@@ -130,7 +130,7 @@ describe('stages', () => {
 
   it('that have a key of their own ask of its policy what the page says, and what the stack’s own says', () => {
     const page = readFileSync(join(ROOT, 'infra/README.md'), 'utf8');
-    const asked = JSON.parse(/```json\n(\[.*?\n\])\n```/s.exec(page)![1]!) as { Sid: string }[];
+    const asked = JSON.parse(/```text\n(\[.*?\n\])\n```/s.exec(page)![1]!) as { Sid: string }[];
     const own = (at(deployed.resources, 'DataKey.Properties.KeyPolicy.Statement') as { Sid: string }[]).map((one) =>
       JSON.parse(
         JSON.stringify(one)
