@@ -1,5 +1,5 @@
 /**
- * The schema of the database, from inside of its network: migrations with each release, and its end. Called by name with the credentials
+ * The schema of the databases, from inside of their network: migrations with each release, and its end. Called by name with the credentials
  * of a deployer: `crossfade migrate --stage`, `crossfade uninstall --stage`. A refusal is an answer, so that its words reach the caller.
  */
 
@@ -7,6 +7,7 @@ import type { Context } from 'aws-lambda';
 import { noteInvocation } from '../lib/compose/invocation.ts';
 import { composeSchema, type SchemaComposition } from '../lib/compose/schema.ts';
 import { isCrossfadeError } from '../lib/core/base/errors.ts';
+import { migrateAll, versionsOf } from '../lib/flows/control/schemas.ts';
 import { uninstall } from '../lib/flows/control/uninstall.ts';
 import { type SchemaTask, schemaTask } from '../lib/schemas/schema-task.ts';
 
@@ -20,8 +21,8 @@ export async function handler(event: SchemaTask, context: Context): Promise<obje
     const read = schemaTask.safeParse(event);
     if (!read.success) return { code: 'invalid_event', message: `Nothing is done for ${JSON.stringify(event)}.` };
     const { data } = read;
-    if (data.task === 'migrate') return await ports.schema.migrate();
-    if (data.task === 'look') return { ...(await ports.schema.version()), apiUrl: ports.apiUrl };
+    if (data.task === 'migrate') return await migrateAll(ports);
+    if (data.task === 'look') return { ...(await versionsOf(ports)), apiUrl: ports.apiUrl };
     return await uninstall(ports, data);
   } catch (error) {
     ports.log.failure('schema_task_failed', error);

@@ -12,9 +12,9 @@ const NAME = /^[a-z][a-z0-9_]{0,39}$/;
 /** Each looks like that of the database of the primaries. */
 const PARTS = { url: 'databaseUrl', securityGroupId: 'databaseSecurityGroupId', resourceId: 'databaseResourceId' };
 
-/** Functions that ask the database. Those that move rows need the owner of the primary, too: they read the rows themselves. */
+/** Functions that ask the database, and the one that migrates it. Those that move rows need the owner of the primary, too: they read the rows themselves. */
 const MOVERS = ['ShadowWriterRole', 'BackfillRole', 'VerifyRole'];
-const ASKING = ['ControlRole', 'DashboardRole', 'TickRole', 'RelayRole', ...MOVERS];
+const ASKING = ['ControlRole', 'DashboardRole', 'TickRole', 'RelayRole', 'SchemaRole', ...MOVERS];
 
 /** @param given the parameter, read @returns what is wrong with it, a phrase for each */
 module.exports.connectionFaults = (given) =>

@@ -1,5 +1,5 @@
 /**
- * What an organisation asks of every resource: its tags, and a boundary for what roles may ever do. Plugin of the framework, after all that make resources:
+ * What an organisation asks of every resource: its tags, a boundary for what roles may ever do, and its key for logs. Plugin of the framework, after all that make resources:
  * whatever is in the template has them, also where another tool deploys it and the tags of the stack are not given.
  */
 
@@ -26,10 +26,11 @@ class Organisation {
   constructor({ service }) {
     this.hooks = {
       'after:aws:package:finalize:mergeCustomProviderResources': () => {
-        const { tags, permissionsBoundary } = service.custom.settings;
+        const { tags, permissionsBoundary, kmsKeyArn } = service.custom.settings;
         for (const { Type, Properties } of Object.values(service.provider.compiledCloudFormationTemplate.Resources)) {
           if (TAGGED.has(Type)) Properties.Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
           if (Type === 'AWS::IAM::Role' && permissionsBoundary) Properties.PermissionsBoundary = permissionsBoundary;
+          if (Type === 'AWS::Logs::LogGroup' && kmsKeyArn) Properties.KmsKeyId = kmsKeyArn;
         }
       },
     };

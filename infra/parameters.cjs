@@ -404,6 +404,14 @@ module.exports.PARAMETERS = {
     env: 'CROSSFADE_TAGS',
     meaning: 'further tags of every resource, as JSON, or as a mapping in this file',
   },
+  kmsKeyArn: {
+    pattern: '^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[a-z0-9-]+$',
+    example: 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+    default: '',
+    env: 'CROSSFADE_KMS_KEY_ARN',
+    meaning:
+      'ARN of your own key for tables, topic, queue and logs, whose policy says what infra/README.md asks for; empty: the stack makes one, and logs have a key of AWS',
+  },
   permissionsBoundary: {
     pattern: '^arn:aws[a-z-]*:iam::(\\d{12}|aws):policy/[\\w+=,.@/-]+$',
     example: 'arn:aws:iam::123456789012:policy/boundary',

@@ -24,7 +24,7 @@ const DATABASES = [
 const ABOUT_TOKENS = ['jwtAudience', 'jwks', 'jwksUrl', 'jwtScopeClaims', 'jwtScopePrefix', 'gatewayTokenHeader'];
 /** infra/settings.cjs gives them. */
 const OWN_TAGS = ['service', 'owner', 'data-class'];
-const OF_THE_REGION = ['alertWebhookKeyArn', 'alarmArns', 'checkKeyArn', 'appConfigLayer'];
+const OF_THE_REGION = ['alertWebhookKeyArn', 'alarmArns', 'checkKeyArn', 'appConfigLayer', 'kmsKeyArn'];
 
 /**
  * @param given texts by name; an empty one counts as not given

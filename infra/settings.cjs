@@ -63,6 +63,7 @@ function localSettings() {
     traced: 'false',
     budgets: 'known',
     functionUrls: 'known',
+    ...keyOf(''),
     environment,
     vpc: null,
     writerVpc: null,
@@ -226,6 +227,7 @@ function awsSettings(stage, region, values) {
     tracing: values.tracing === 'true',
     budgets: WITHOUT_BUDGETS.includes(region) ? 'unknown' : 'known',
     functionUrls: WITHOUT_FUNCTION_URLS.includes(region) ? 'unknown' : 'known',
+    ...keyOf(values.kmsKeyArn),
     environment: {
       ...commonEnvironment(stage),
       CROSSFADE_PROFILE: 'aws',
@@ -287,6 +289,12 @@ function awsSettings(stage, region, values) {
   });
   return settings;
 }
+
+/** One of the stack's own, or one that was there before. */
+const keyOf = (arn) => ({
+  keys: arn ? 'given' : 'made',
+  dataKeyArn: arn || { 'Fn::GetAtt': ['DataKey', 'Arn'] },
+});
 
 /** The budget looks for `service`. */
 const tagsOf = ({ owner, dataClass, tags }) => ({

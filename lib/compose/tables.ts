@@ -5,7 +5,7 @@ import { postgresConnection } from '../adapters/postgres/connection/connection.t
 import { iamToken } from '../adapters/postgres/connection/iam-token.ts';
 import { rowStreams } from '../adapters/postgres/connection/row-streams.ts';
 import { serverTrust } from '../adapters/postgres/connection/server-trust.ts';
-import { demandingSchema } from '../adapters/postgres/migrations/handshake.ts';
+import { demandingConnection, demandingSchema } from '../adapters/postgres/migrations/handshake.ts';
 import type { Remote, ShadowDatabase } from '../adapters/postgres/remote/remote.ts';
 import { withRemote } from '../adapters/postgres/remote/tables.ts';
 import { postgresTables } from '../adapters/postgres/tables.ts';
@@ -32,7 +32,7 @@ export async function databaseTables(
   for (const one of cutovers) {
     const name = one.kind === 'table' ? one.table.connection : undefined;
     if (one.kind !== 'table' || name === undefined) continue;
-    const shadow = databases.get(name) ?? (await shadowDatabase(env, env.CROSSFADE_CONNECTIONS[name]!, parts));
+    const shadow = databases.get(name) ?? (await shadowDatabase(env, name, parts));
     databases.set(name, shadow);
     const { id, table, validation } = one;
     remotes.push({
@@ -51,9 +51,12 @@ export async function databaseTables(
 export const connectionTo = async (env: Environment, url: string, parts: Pick<Ports, 'clock' | 'log'>) =>
   postgresConnection(await optionsOf(env, url, parts));
 
-async function shadowDatabase(env: Environment, url: string, parts: Parts): Promise<ShadowDatabase> {
-  const options = await optionsOf(env, url, parts);
-  return { connection: postgresConnection(options), streams: rowStreams(options) };
+async function shadowDatabase(env: Environment, name: string, parts: Parts): Promise<ShadowDatabase> {
+  const options = await optionsOf(env, env.CROSSFADE_CONNECTIONS[name]!, parts);
+  const connection = demandingConnection(postgresConnection(options), name, () =>
+    parts.metrics.record('SchemaUnfit', 1),
+  );
+  return { connection, streams: rowStreams(options) };
 }
 
 /** How server and function prove who they are. On AWS both must, and no password is in the environment. */

@@ -1,4 +1,4 @@
-/** The schema `crossfade` of the database, as its owner handles it: before a deployment, and when it goes. */
+/** The schema `crossfade` of a database, as its owner handles it: before a deployment, and when it goes. */
 
 export type SchemaOwner = {
   /** Applies the migrations of this release that are not there yet. @throws CrossfadeError `schema_changed`, `refused_table` */
@@ -7,4 +7,10 @@ export type SchemaOwner = {
   version(): Promise<{ installed: number; wanted: number }>;
   /** Drops the schema, and with it the capture that was left on tables of the application: those are named. */
   drop(): Promise<{ tables: readonly string[] }>;
+};
+
+/** That of the primaries' database, and those of the further databases, by the name of their connection. */
+export type Schemas<Part extends keyof SchemaOwner = keyof SchemaOwner> = {
+  schema: Pick<SchemaOwner, Part>;
+  connections: Readonly<Record<string, Pick<SchemaOwner, Part>>>;
 };

@@ -14,6 +14,7 @@ import { provisionAppConfig } from '../../infra/local/appconfig/provision.ts';
 import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
 import { cloudWatchClients } from '../../lib/adapters/cloudwatch/client.ts';
+import { SCHEMA_VERSION } from '../../lib/adapters/postgres/migrations/handshake.ts';
 import { deployedNames } from '../../lib/compose/break-glass.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
 import { httpShim } from '../helpers/api-gateway.ts';
@@ -24,6 +25,7 @@ import { cli } from '../helpers/fake-api.ts';
 import { deployedFunctions, type FunctionHost, functionHost } from '../helpers/handler-process.ts';
 import { ROOT } from '../helpers/imports.ts';
 import { type LambdaServer, lambdaServer } from '../helpers/lambda-server.ts';
+import { ownDatabase } from '../helpers/postgres.ts';
 import { command, environmentOf } from '../helpers/stack-parts.ts';
 import { type Items, items, startAll } from '../helpers/stack-parts-items.ts';
 
@@ -148,6 +150,42 @@ describe('uninstall', () => {
     expect(migrated.out).toMatch(/^Stage 'prod' in eu-central-1: applied 0001_\w+\.sql, /);
     expect((await deployed('migrate', '--stage', 'prod')).out).toContain('up to date');
     expect(await schemaIsThere()).toBe(true);
+  });
+});
+
+describe('a stage with a second database', () => {
+  it('migrates, looks at and drops both', async () => {
+    const other = await ownDatabase({ empty: true });
+    const environment = {
+      ...environmentOf(world.on, { databaseUrl: world.db.url, cutovers: '', speed: 1, originMs: 0 }),
+      CROSSFADE_MIGRATIONS: join(functions, 'schema/migrations'),
+      CROSSFADE_CONNECTIONS: JSON.stringify({ new: other.url }),
+    };
+    const both = functionHost({ functions, name: 'schema:both', environment, timeoutMs: 60_000 });
+    const stage = await lambdaServer({ 'crossfade-both-schema': both.invoke });
+    const migrated = () =>
+      cli(['migrate', '--stage', 'both'], {
+        env: {
+          AWS_REGION: 'eu-central-1',
+          CROSSFADE_LAMBDA_ENDPOINT: stage.url,
+          CROSSFADE_APPCONFIG_ENDPOINT: world.on.appConfig.url,
+        },
+      });
+    const first = await migrated();
+    expect(first.err).toBe('');
+    expect(first.out).toMatch(/^Stage 'both' .*: up to date, .*\nConnection 'new': applied 0001_\w+\.sql, /);
+    expect((await migrated()).out).toMatch(/\nConnection 'new': up to date/);
+    const version = { installed: SCHEMA_VERSION, wanted: SCHEMA_VERSION };
+    expect(await both.invoke({ task: 'look' })).toEqual({
+      ...version,
+      connections: [{ connection: 'new', ...version }],
+      apiUrl: null,
+    });
+    expect(await both.invoke({ task: 'uninstall' })).toMatchObject({ kind: 'dropped' });
+    expect(await both.invoke({ task: 'look' })).toMatchObject({ installed: 0, connections: [{ installed: 0 }] });
+    await migrated();
+    await Promise.all([stage.stop(), both.stop()]);
+    await other.drop();
   });
 });
 

@@ -150,7 +150,10 @@ const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unkno
   backfill: () => [scheduled('backfill'), expect.anything()],
   verify: () => [scheduled('verify'), expect.anything()],
   // Called by name.
-  schema: () => [{ task: 'look' }, { installed: SCHEMA_VERSION, wanted: SCHEMA_VERSION, apiUrl: null }],
+  schema: () => [
+    { task: 'look' },
+    { installed: SCHEMA_VERSION, wanted: SCHEMA_VERSION, connections: [], apiUrl: null },
+  ],
   'shadow-writer': () => [
     record('changes', {
       Keys: { id: { S: 'item' }, place: { S: 'wake' } },

@@ -72,6 +72,7 @@ export const ZURICH_STAGE = (() => {
     tags: '{"cost-center":"4711"}',
     permissionsBoundary: 'arn:aws:iam::123456789012:policy/boundary',
     logRetentionDays: '365',
+    kmsKeyArn: 'arn:aws:kms:eu-central-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab',
   };
   return [
     'zurich',

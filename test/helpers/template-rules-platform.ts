@@ -368,7 +368,7 @@ export const PLATFORM_RULES: readonly Rule[] = [
         'EventPattern.detail.requestParameters.roleArn': [{ 'Fn::GetAtt': ['BreakGlassRole', 'Arn'] }],
         'Targets.0.Arn': { Ref: 'Alerts' },
       }),
-      ...differences(properties(it, 'Alerts'), { KmsMasterKeyId: { Ref: 'DataKey' } }),
+      ...differences(properties(it, 'Alerts'), { KmsMasterKeyId: { 'Fn::GetAtt': ['DataKey', 'Arn'] } }),
     ],
     break: (it) => delete it.resources.BreakGlassUsed,
   },

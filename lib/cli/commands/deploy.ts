@@ -22,6 +22,7 @@ import { runChild } from '../run-child.ts';
 import { confirmStage, deploymentOf, stageOf } from '../stage.ts';
 import { counted as countedText } from '../text.ts';
 import { costFiles } from './cost.ts';
+import type { Migrated } from './migrate.ts';
 import { packageStack } from './package.ts';
 
 export async function deploy(context: Context): Promise<Outcome> {
@@ -40,7 +41,8 @@ export async function deploy(context: Context): Promise<Outcome> {
     stack,
   );
   const deployment = await deploymentOf(context, at);
-  const { applied } = await deployment.schema<{ applied: string[] }>({ task: 'migrate' });
+  const migrated = await deployment.schema<Migrated>({ task: 'migrate' });
+  const applied = [migrated, ...(migrated.connections ?? [])].flatMap((one) => one.applied);
   const checks = await checkedUntilWell(context, at, deployment);
   const failed = anyFailed(checks);
   return {

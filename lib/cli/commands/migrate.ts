@@ -15,6 +15,10 @@ export async function migrate(context: Context): Promise<Outcome> {
   return context.options.stage === undefined ? migrateHere(context) : migrateDeployed(context);
 }
 
+type Applied = { applied: string[]; present: string[] };
+/** Functions of the release before say nothing of connections. */
+export type Migrated = Applied & { connections?: (Applied & { connection: string })[] };
+
 /** By the function of the deployment, which is in the network of the database. */
 async function migrateDeployed(context: Context): Promise<Outcome> {
   if (context.options.databaseUrl !== undefined)
@@ -24,10 +28,13 @@ async function migrateDeployed(context: Context): Promise<Outcome> {
     );
   const at = stageOf(context, 'migrate');
   const deployment = await deploymentOf(context, at);
-  const { applied, present } = await deployment.schema<{ applied: string[]; present: string[] }>({ task: 'migrate' });
+  const { applied, present, connections = [] } = await deployment.schema<Migrated>({ task: 'migrate' });
   return {
-    document: { ...at, applied, present },
-    text: `Stage '${at.stage}' in ${at.region}: ${appliedText(applied, present)}.`,
+    document: { ...at, applied, present, connections },
+    text: [
+      `Stage '${at.stage}' in ${at.region}: ${appliedText(applied, present)}.`,
+      ...connections.map((one) => `Connection '${one.connection}': ${appliedText(one.applied, one.present)}.`),
+    ].join('\n'),
   };
 }
 

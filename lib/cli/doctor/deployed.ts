@@ -20,7 +20,9 @@ import { judgeReport } from './api.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 
 type At = { stage: string; region: string };
-type Looked = { installed: number; wanted: number; apiUrl: string | null };
+type Version = { installed: number; wanted: number };
+/** Functions of the release before say nothing of connections. */
+type Looked = Version & { connections?: (Version & { connection: string })[]; apiUrl: string | null };
 
 /** Everything that is found, the failures of each part beside those of the others. */
 export async function checkDeployment(context: Context, at: At, deployment: Deployment): Promise<Check[]> {
@@ -41,8 +43,13 @@ export async function checkDeployment(context: Context, at: At, deployment: Depl
 async function lookThrough(deployment: Deployment, { stage }: At): Promise<{ checks: Check[]; apiUrl: string | null }> {
   const name = `crossfade-${stage}-schema`;
   try {
-    const { installed, wanted, apiUrl } = await deployment.schema<Looked>({ task: 'look' });
-    return { checks: [ok('database', `reached by function ${name}`), judgeSchema(installed, wanted, stage)], apiUrl };
+    const { installed, wanted, connections = [], apiUrl } = await deployment.schema<Looked>({ task: 'look' });
+    const others = connections.map((one) => ({
+      ...judgeSchema(one.installed, one.wanted, stage),
+      name: `schema of '${one.connection}'`,
+    }));
+    const checks = [ok('database', `reached by function ${name}`), judgeSchema(installed, wanted, stage), ...others];
+    return { checks, apiUrl };
   } catch (error) {
     const remedy = `Look into the log of ${name}: is the database up, do subnets and security group lead to it, may the role crossfade_owner log in with IAM?`;
     return { checks: [fail('database', `not reached: ${messageOf(error)}`, remedy)], apiUrl: null };

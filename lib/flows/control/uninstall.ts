@@ -1,12 +1,13 @@
 /**
- * Takes the schema out of the database before the stack goes. A cutover that stands would lose what it stands on: while one is armed its
+ * Takes the schema out of the databases before the stack goes. A cutover that stands would lose what it stands on: while one is armed its
  * shadow stops following, after a promotion the way back is gone. So nothing is dropped while one does.
  */
 
 import type { CutoverState } from '../../core/cutover/cutover.ts';
 import { isPromoted, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import type { Ports } from '../../ports/ports.ts';
-import type { SchemaOwner } from '../../ports/schema.ts';
+import type { Schemas } from '../../ports/schema.ts';
+import { dropAll } from './schemas.ts';
 
 /** A cutover for which the schema is needed, and the commands after which it is not. */
 export type Standing = { id: string; stage: string; commands: readonly string[] };
@@ -18,13 +19,13 @@ export type Uninstalled =
   /** `tables`: those of the application that capture was taken off. */
   | { kind: 'dropped'; tables: readonly string[] };
 
-type Needs = Pick<Ports, 'state'> & { schema: Pick<SchemaOwner, 'drop'> };
+type Needs = Pick<Ports, 'state'> & Schemas<'drop'>;
 
 /** @throws CrossfadeError `store_unavailable`, `database_unavailable`; nothing was dropped then */
 export async function uninstall(ports: Needs, { dryRun }: { dryRun: boolean }): Promise<Uninstalled> {
   const cutovers = (await ports.state.readAll()).flatMap(standingOf);
   if (cutovers.length > 0) return { kind: 'standing', cutovers };
-  return dryRun ? { kind: 'ready' } : { kind: 'dropped', ...(await ports.schema.drop()) };
+  return dryRun ? { kind: 'ready' } : { kind: 'dropped', ...(await dropAll(ports)) };
 }
 
 function standingOf(state: CutoverState | { id: string; invalid: string }): Standing[] {

@@ -9,6 +9,10 @@ import { migrate } from '../../../lib/adapters/postgres/migrations/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
 import { postgresTables } from '../../../lib/adapters/postgres/tables.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
+import { databaseTables } from '../../../lib/compose/tables.ts';
+import { defineCutovers } from '../../../lib/define/index.ts';
+import type { Ports } from '../../../lib/ports/ports.ts';
+import type { Environment } from '../../../lib/schemas/environment.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../migrations');
@@ -85,5 +89,34 @@ describe('functions', () => {
       await db.sql.unsafe(`DELETE FROM crossfade.migration WHERE number = ${files.length + 1}`);
       expect(await ports.converging.waiting()).toEqual([]);
     });
+  });
+
+  it('of a release ask the same of the database of a shadow, and name its connection', async () => {
+    const [cutover] = defineCutovers([
+      { id: 'a', kind: 'table', primary: 'public.a', shadow: { connection: 'new', table: 'public.b' } },
+    ]);
+    const other = await ownDatabase({ empty: true });
+    let refusals = 0;
+    const record = () => {
+      refusals += 1;
+    };
+    const metrics = { record } as unknown as Ports['metrics'];
+    const env = { CROSSFADE_PROFILE: 'local', CROSSFADE_CONNECTIONS: { new: other.url } } as unknown as Environment;
+    const log = { event: () => {} } as unknown as Ports['log'];
+    const ports = await databaseTables(env, db.url, { clock: systemClock(), log, metrics }, [cutover!]);
+    const { id, table, validation } = cutover as Extract<typeof cutover, { kind: 'table' }>;
+    const declared = { id, table, validation };
+    await expect(ports.inspecting.health(declared)).rejects.toMatchObject({
+      code: 'schema_changed',
+      message: expect.stringMatching(/of connection 'new' ends with migration 0, .*'crossfade migrate'/),
+    });
+    // Nobody else is kept waiting.
+    expect(await ports.converging.waiting()).toEqual([]);
+    expect(refusals).toBe(1);
+    const there = postgresConnection({ url: other.url, clock: systemClock(), random });
+    await migrate(there, files);
+    await there.close();
+    expect((await ports.inspecting.health(declared)).map(({ check }) => check)).toContain('declaration and tables');
+    await other.drop();
   });
 });

@@ -94,6 +94,21 @@ describe('what is wrong with a stage is found, alone, with a remedy', () => {
       /40, and the functions need 41/,
       /crossfade migrate --stage prod/,
     ],
+    [
+      'a schema that is behind in a further database',
+      () =>
+        checked({
+          schema: async () => ({
+            installed: 41,
+            wanted: 41,
+            connections: [{ connection: 'new', installed: 40, wanted: 41 }],
+            apiUrl: api.url,
+          }),
+        }),
+      "schema of 'new'",
+      /40, and the functions need 41/,
+      /crossfade migrate --stage prod/,
+    ],
     ['no tick', () => checked({ lastSeen: async () => null }), 'tick', /none has ended/, /crossfade-prod-tick/],
     [
       'CloudWatch that refuses',

@@ -23,7 +23,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'AWS::AccountId': '123456789012',
 };
 /** `!Sub` as CloudFormation reads it; other functions stay what they are given. */
-const customTags = ['Ref', 'GetAtt', 'Equals', 'If'].flatMap((name) => [
+const customTags = ['Ref', 'GetAtt', 'Equals', 'If', 'Not'].flatMap((name) => [
   { tag: `!${name}`, resolve: (text: string) => text },
   { tag: `!${name}`, collection: 'seq' as const, resolve: (list: unknown) => list },
 ]);
@@ -33,7 +33,7 @@ const sub = {
 };
 
 const TEXT = readFileSync(join(ROOT, 'infra/deployer.yml'), 'utf8');
-const { Deployer } = parse(TEXT, { customTags: [...customTags, sub] as never }).Resources;
+const { Deployer, GivenKey } = parse(TEXT, { customTags: [...customTags, sub] as never }).Resources;
 const POLICIES = Deployer.Properties.Policies as { PolicyDocument: { Statement: Statement[] } }[];
 const STATEMENTS = POLICIES.flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
 
@@ -92,6 +92,19 @@ describe('the role of a pipeline', () => {
     });
   });
 
+  it('uses a key that was there before, and can neither change nor delete it', () => {
+    const { PolicyDocument, Roles } = GivenKey.Properties;
+    const statements = PolicyDocument.Statement as Statement[];
+    expect(Roles).toEqual(['Deployer']);
+    expect(statements.flatMap(resourcesOf)).toEqual(['KmsKeyArn', 'KmsKeyArn']);
+    expect(statements.flatMap(({ Action }) => Action).sort()).toEqual([
+      'kms:CreateGrant',
+      'kms:Decrypt',
+      'kms:DescribeKey',
+      'kms:GenerateDataKey',
+    ]);
+  });
+
   it('is the one that the sample of a workflow takes, in the environment that may', () => {
     const { jobs, permissions } = parse(readFileSync(join(ROOT, 'infra/stages/github.example.yml'), 'utf8'));
     const { environment, steps } = jobs.deploy;
@@ -112,7 +125,8 @@ describe('the role of a pipeline', () => {
   });
 
   it('is no larger than IAM takes, and has no alias of YAML, which CloudFormation does not read', () => {
-    expect(JSON.stringify(POLICIES).replaceAll(/\s/g, '').length).toBeLessThan(10_240);
+    const policies = [...POLICIES, GivenKey.Properties];
+    expect(JSON.stringify(policies).replaceAll(/\s/g, '').length).toBeLessThan(10_240);
     expect(TEXT).not.toMatch(/[&*]\w+ *$|: &\w/m);
   });
 });

@@ -1,6 +1,8 @@
 /** What would be deployed: the packaged template, rule by rule, and each rule shown to notice its own violation. */
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import REQUESTS from '../../../infra/requests.json' with { type: 'json' };
 import {
@@ -8,6 +10,7 @@ import {
   FUNCTIONS,
   PARAMETERS,
   type Packaged,
+  ROOT,
   type Workspace,
   workspace,
   ZURICH_STAGE,
@@ -17,6 +20,7 @@ import { ABSENT, KINDS } from '../../helpers/resource-types.ts';
 import { at, deployedOf, functionOf } from '../../helpers/template-access.ts';
 import { ACCESS_RULES, unsignedRoutes } from '../../helpers/template-rules-access.ts';
 import { CANARY_RULES } from '../../helpers/template-rules-canary.ts';
+import { KEY_RULES } from '../../helpers/template-rules-key.ts';
 import { PLATFORM_RULES } from '../../helpers/template-rules-platform.ts';
 
 let service: Workspace;
@@ -37,7 +41,7 @@ afterAll(() => service?.remove());
 
 const RULES = [
   ...[...ACCESS_RULES, ...PLATFORM_RULES].map((rule) => ({ rule, of: () => deployed })),
-  ...CANARY_RULES.map((rule) => ({ rule, of: () => zurich })),
+  ...[...CANARY_RULES, ...KEY_RULES].map((rule) => ({ rule, of: () => zurich })),
 ];
 for (const { rule, of } of RULES) {
   const { area, says, wrong, break: damage } = rule;
@@ -105,7 +109,6 @@ describe('stages', () => {
     expect(types).toEqual(
       expect.arrayContaining([
         'AWS::DynamoDB::Table',
-        'AWS::KMS::Key',
         'AWS::Lambda::Function',
         'AWS::IAM::Role',
         'AWS::CodeDeploy::Application',
@@ -123,6 +126,24 @@ describe('stages', () => {
     ];
     expect([boundaries(zurich), boundaries(deployed)]).toEqual([[ZURICH_STAGE[1].permissionsBoundary], [undefined]]);
     expect(zurich.resources.TickLogGroup?.Properties.RetentionInDays).toBe(365);
+  });
+
+  it('that have a key of their own ask of its policy what the page says, and what the stack’s own says', () => {
+    const page = readFileSync(join(ROOT, 'infra/README.md'), 'utf8');
+    const asked = JSON.parse(/```text\n(\[.*?\n\])\n```/s.exec(page)![1]!) as { Sid: string }[];
+    const own = (at(deployed.resources, 'DataKey.Properties.KeyPolicy.Statement') as { Sid: string }[]).map((one) =>
+      JSON.parse(
+        JSON.stringify(one)
+          .replaceAll('{"Ref":"AWS::AccountId"}', '"123456789012"')
+          .replaceAll(/\{"Fn::Sub":("[^"]*")\}/g, '$1')
+          .replaceAll(/\$\{AWS::Partition\}/g, 'aws')
+          .replaceAll(/\$\{AWS::AccountId\}/g, '123456789012'),
+      ),
+    );
+    expect(asked.slice(0, own.length)).toEqual(own);
+    expect(asked.slice(own.length).map(({ Sid }) => Sid)).toEqual(['Logs']);
+    const groups = Object.values(deployed.resources).filter(({ Type }) => Type === 'AWS::Logs::LogGroup');
+    for (const { Properties } of groups) expect(Properties.LogGroupName).toMatch(/^\/aws\/[^/]+\/crossfade-prod/);
   });
 
   it('has as many alarms, keys and megabytes as `crossfade cost` counts: `npm run bench requests` counts again', () => {
@@ -157,7 +178,7 @@ describe('stages', () => {
 
 describe('a second database', () => {
   const MOVERS = ['shadow-writer', 'backfill', 'verify'];
-  const ASKING = ['control', 'dashboard', 'tick', 'relay', ...MOVERS];
+  const ASKING = ['control', 'dashboard', 'tick', 'relay', 'schema', ...MOVERS];
   const variable = (it: Packaged, name: string, of: string) =>
     (functionOf(it, name).Environment as { Variables: Record<string, string> }).Variables[of];
   const roles = (names: readonly string[]) => names.map((name) => functionOf(zurich, name).Role);

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { uninstall } from '../../../lib/flows/control/uninstall.ts';
+import type { SchemaOwner } from '../../../lib/ports/schema.ts';
 import type { StateStore } from '../../../lib/ports/state.ts';
 import { STAGES, type StageName, stateIn } from '../../property/samples.ts';
 
@@ -10,11 +11,16 @@ type Seen = Awaited<ReturnType<StateStore['readAll']>>;
 function world(states: Seen) {
   const done: string[] = [];
   const readAll = async () => states;
-  const drop = async () => {
-    done.push('dropped');
-    return { tables: ['public.customer'] };
+  const schema = (name: string): Pick<SchemaOwner, 'drop'> => ({
+    drop: async () => {
+      done.push(name);
+      return { tables: ['public.customer'] };
+    },
+  });
+  return {
+    done,
+    ports: { state: { readAll } as StateStore, schema: schema('primary'), connections: { new: schema('new') } },
   };
-  return { done, ports: { state: { readAll } as StateStore, schema: { drop } } };
 }
 
 /** By stage: the commands after which the schema is needed no more. None: it is not needed. */
@@ -39,7 +45,7 @@ describe('uninstall', () => {
     );
     expect(done).toEqual([]);
     expect((await uninstall(ports, { dryRun: false })).kind).toBe(stands ? 'standing' : 'dropped');
-    expect(done).toEqual(stands ? [] : ['dropped']);
+    expect(done).toEqual(stands ? [] : ['primary', 'new']);
   });
 
   it('takes a state that cannot be read for one that stands', async () => {

@@ -21,9 +21,26 @@ type Call = (...args: unknown[]) => Promise<unknown>;
  * @param unfit called for each call that is refused
  */
 export function demandingSchema(ports: TablePorts, connection: PgConnection, unfit: () => void): TablePorts {
+  const guarded = guarding(connection, unfit, "The schema 'crossfade'");
+  const each = (port: object) => Object.entries(port).map(([name, call]) => [name, guarded(call as Call)] as const);
+  const made = Object.entries(ports).map(([name, port]) => [name, Object.fromEntries(each(port))] as const);
+  return Object.fromEntries(made) as unknown as TablePorts;
+}
+
+/**
+ * The same connection to the database of a shadow, each call of which first demands the same of the schema there.
+ * @param name of the connection, for the message
+ */
+export function demandingConnection(connection: PgConnection, name: string, unfit: () => void): PgConnection {
+  const guarded = guarding(connection, unfit, `The schema 'crossfade' of connection '${name}'`);
+  const each = (['call', 'script', 'alone', 'longCall'] as const).map((one) => [one, guarded(connection[one] as Call)]);
+  return { ...connection, ...Object.fromEntries(each) };
+}
+
+function guarding(connection: PgConnection, unfit: () => void, schema: string) {
   let fits: Promise<void> | null = null;
   const demand = async () => {
-    fits ??= demandFit(connection);
+    fits ??= demandFit(connection, schema);
     try {
       await fits;
     } catch (error) {
@@ -32,8 +49,7 @@ export function demandingSchema(ports: TablePorts, connection: PgConnection, unf
       throw error;
     }
   };
-  const guarded =
-    (call: Call): Call =>
+  return (call: Call): Call =>
     async (...args) => {
       await demand();
       try {
@@ -43,20 +59,17 @@ export function demandingSchema(ports: TablePorts, connection: PgConnection, unf
         throw error;
       }
     };
-  const each = (port: object) => Object.entries(port).map(([name, call]) => [name, guarded(call as Call)] as const);
-  const made = Object.entries(ports).map(([name, port]) => [name, Object.fromEntries(each(port))] as const);
-  return Object.fromEntries(made) as unknown as TablePorts;
 }
 
-async function demandFit(connection: PgConnection): Promise<void> {
+async function demandFit(connection: PgConnection, schema: string): Promise<void> {
   const version = await versionOf(connection);
   if (version < SCHEMA_VERSION)
     throw unfitting(
-      `The schema 'crossfade' ends with migration ${version}, and these functions need ${SCHEMA_VERSION}. Run 'crossfade migrate' of this release as the owner.`,
+      `${schema} ends with migration ${version}, and these functions need ${SCHEMA_VERSION}. Run 'crossfade migrate' of this release as the owner.`,
     );
   if (version > SCHEMA_VERSION)
     throw unfitting(
-      `The schema 'crossfade' ends with migration ${version}, and these functions know ${SCHEMA_VERSION} only. Deploy the functions of the release that migrated it.`,
+      `${schema} ends with migration ${version}, and these functions know ${SCHEMA_VERSION} only. Deploy the functions of the release that migrated it.`,
     );
 }
 
