@@ -330,7 +330,7 @@ describe('the overview', () => {
 
   inBrowser('has twenty cutovers on one screen, each with what comes next, the worst first', async () => {
     // Below an alert of all of them, whose names take two lines.
-    const all = twenty.map(({ id }) => ({ ...firing(), id: `${id}.data_missing`, cutover: id }));
+    const all = twenty.map(({ id }) => ({ ...firing(), undelivered: 0, id: `${id}.data_missing`, cutover: id }));
     const alerts = { atMs: scenes.NOW, firing: all.length, alerts: all };
     await open({ scene: { ...(await sceneOfTwenty), alerts } }, { viewport: { width: 1440, height: 900 } });
     expect(await names()).toHaveLength(20);
