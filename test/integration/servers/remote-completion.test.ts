@@ -11,6 +11,7 @@ import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { eventually } from '../../helpers/postgres-tables.ts';
 import {
   dyingAt,
+  losingAnswersOf,
   type RemotePlane,
   remotePlane,
   rowsApart,
@@ -197,6 +198,22 @@ describe.skipIf(inject('servers') === null)('completion between two clusters', (
     expect([await takesWrites(to), await takesWrites(OTHER[to])]).toEqual([true, false]);
     if (what === 'promote') await plane.settle(epoch);
     else expect(await apart()).toMatchObject({ right: [] });
+  });
+
+  it('goes on within seconds where the answer of a step is lost on a link that hangs', async () => {
+    await ready();
+    for (const what of ['promote', 'revert'] as const) {
+      const limits: [string, number | undefined][] = [];
+      const mover = remotePlane(two, SALES, losingAnswersOf(['hand_over', 'take_over'], limits));
+      expect(await moved(what, mover)).toMatchObject({ kind: 'swapped' });
+      await mover.close();
+      expect(limits).toEqual([
+        ['hand_over', 3_000],
+        ['take_over', 3_000],
+      ]);
+      const [taking, left] = what === 'promote' ? (['shadow', 'primary'] as const) : (['primary', 'shadow'] as const);
+      expect([await takesWrites(taking), await takesWrites(left)]).toEqual([true, false]);
+    }
   });
 
   it('is put off while a key is in quarantine, and writes go on', async () => {
