@@ -142,6 +142,16 @@ export function losingAnswersOf(
   });
 }
 
+/** A mover that asks the primary once, where others come again and again. */
+export const triedOnce = (remote: Remote): Remote => {
+  const { owner } = remote.primary;
+  const once: PgConnection = {
+    ...owner,
+    call: (text, values, options) => owner.call(text, values, { ...options, attempts: 1 }),
+  };
+  return { ...remote, primary: { ...remote.primary, owner: once } };
+};
+
 /** Rows that only one of the two databases has, as texts: the oracle, which knows nothing of the product. */
 export async function rowsApart(
   { primary, shadow }: TwoDatabases,

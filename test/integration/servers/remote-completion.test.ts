@@ -16,6 +16,7 @@ import {
   remotePlane,
   rowsApart,
   type TwoDatabases,
+  triedOnce,
   twoDatabases,
 } from '../../helpers/remote-plane.ts';
 
@@ -207,10 +208,7 @@ describe.skipIf(inject('servers') === null)('completion between two clusters', (
       const mover = remotePlane(two, SALES, losingAnswersOf(['hand_over', 'take_over'], limits));
       expect(await moved(what, mover)).toMatchObject({ kind: 'swapped' });
       await mover.close();
-      expect(limits).toEqual([
-        ['hand_over', 3_000],
-        ['take_over', 3_000],
-      ]);
+      expect(Object.fromEntries(limits)).toEqual({ hand_over: 3_000, take_over: 3_000 });
       const [taking, left] = what === 'promote' ? (['shadow', 'primary'] as const) : (['primary', 'shadow'] as const);
       expect([await takesWrites(taking), await takesWrites(left)]).toEqual([true, false]);
     }
@@ -225,6 +223,17 @@ describe.skipIf(inject('servers') === null)('completion between two clusters', (
       kind: 'postponed',
       why: expect.stringContaining('quarantine'),
     });
+    expect([await takesWrites('primary'), await takesWrites('shadow')]).toEqual([true, false]);
+  });
+
+  it('is put off while a transaction has its table, and says which', async () => {
+    const hurried = remotePlane(two, SALES, triedOnce);
+    const put = await two.primary.sql.begin(async (open) => {
+      await open`INSERT INTO sales (value) VALUES ('open')`;
+      return hurried.promote(SALES, step('completed'));
+    });
+    await hurried.close();
+    expect(put).toMatchObject({ kind: 'postponed', why: expect.stringMatching(/ Held by .*process \d+/) });
     expect([await takesWrites('primary'), await takesWrites('shadow')]).toEqual([true, false]);
   });
 

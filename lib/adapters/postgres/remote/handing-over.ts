@@ -23,7 +23,7 @@ import { PROGRESS, whole } from '../capture/arming.ts';
 import { recordShape, recordUsed } from '../capture/shape.ts';
 import { callJson } from '../connection/calls.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
-import { BUSY } from '../swapping/swap-answer.ts';
+import { BUSY, type Holder, heldBy, LOCK_NOT_GRANTED } from '../swapping/swap-answer.ts';
 import { type CompiledRemote, compileRemote } from './compile.ts';
 import { remoteConverging } from './converging.ts';
 import type { Remote } from './remote.ts';
@@ -94,14 +94,23 @@ export async function handOver(remote: Remote, step: Swap, receiving: Receiving)
     // The answer of an earlier attempt was lost.
     if ((await readSide(owner, id))?.epoch === toEpoch)
       return { kind: 'handed_over', readOnlySinceMs: remote.clock.monotonicMs() };
+    if (sqlstate === LOCK_NOT_GRANTED) return goOn(remote, await blockedBy(remote));
     return goOn(remote, isCrossfadeError(error) ? String(error.details.said) : String(error));
   }
+}
+
+async function blockedBy({ cutover: { id }, primary }: Remote): Promise<string> {
+  const holders = await primary.owner.call<Holder>(
+    "SELECT h.* FROM crossfade.cutover c CROSS JOIN LATERAL crossfade.lock_holders('', ARRAY[c.primary_oid]) h WHERE c.id = $1::text",
+    [id],
+  );
+  return `the lock on its table was not granted in time. ${heldBy(holders)}`;
 }
 
 /** Writes go on at once, and not only when the seconds are over; where a person has them refused, at the end of that. */
 async function goOn({ cutover: { id }, primary }: Remote, why: string): Promise<HandedOver> {
   await primary.owner.call('SELECT crossfade.put_off_hand_over($1::text)', [id]);
-  return { kind: 'postponed', why: `Not handed over yet: ${why}. Nothing was changed.` };
+  return { kind: 'postponed', why: `Not handed over yet: ${why.replace(/\.$/, '')}. Nothing was changed.` };
 }
 
 /** @returns changes that are left: none, `most` or fewer, or what was left when time or calls were over */
