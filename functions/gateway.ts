@@ -80,9 +80,8 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
     ...conditionsOf(declaration, correlated.headers),
   });
   const routed = { ...correlated, slice: decision.slice, left: decision.reason === 'circuit_open' };
-  const { outcomes, known } = instance;
   const { noteShadow } = router;
-  const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes, known, noteShadow };
+  const ports = { ...composition.ports, ...instance, upstream: await composition.upstream(), noteShadow };
   const noted = read ? noteForComparison(composition, declaration, decision, routed) : null;
   try {
     const answer = read

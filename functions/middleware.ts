@@ -8,6 +8,7 @@ import middy from '@middy/core';
 import httpRouter from '@middy/http-router';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { noteInvocation } from '../lib/compose/invocation.ts';
+import { lateLog } from '../lib/compose/late-log.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import {
   CrossfadeError,
@@ -35,7 +36,7 @@ export function httpHandler<C extends Served>(compose: () => C, routes: readonly
   return middy<object, object>()
     .use({
       onError: (request) => {
-        request.response = answerFor(request.event, refuse(request.error));
+        request.response = answerFor(request.event, refuse(request.error, true));
       },
     })
     .handler(async (given, context) => answerFor(given, await answer(given, context)));
@@ -45,17 +46,22 @@ export function httpHandler<C extends Served>(compose: () => C, routes: readonly
 export function streamedHandler<C extends Served>(compose: () => C, routes: readonly Route<C>[]) {
   const { answer, refuse } = answering(compose, routes, true);
   return awslambda.streamifyResponse(async (given: object, out, context) =>
-    streamAnswer(out, await answer(given, context).catch((error: unknown) => refuse(error))),
+    streamAnswer(out, await answer(given, context).catch((error: unknown) => refuse(error, true))),
   );
 }
 
 function answering<C extends Served>(compose: () => C, routes: readonly Route<C>[], streamed: boolean) {
   let composition: C | undefined;
   const ready = () => {
-    composition ??= compose();
+    try {
+      composition ??= compose();
+    } catch (error) {
+      lateLog(() => {}).failure('start_failed', error);
+      throw error;
+    }
     return composition;
   };
-  const refuse = (error: unknown, outside = false): HttpAnswer => {
+  const refuse = (error: unknown, outside: boolean): HttpAnswer => {
     if (status(error) >= 500) composition?.ports.log.failure('request_failed', error);
     composition?.ports.metrics.flush();
     return problem(error, outside);
@@ -64,9 +70,14 @@ function answering<C extends Served>(compose: () => C, routes: readonly Route<C>
     routes: routes.map((route) => ({
       method: route.method,
       path: route.path,
-      handler: (event: unknown, context: Context) => {
-        const call = { event: event as HttpEvent, context, streamed };
-        return serve(ready(), route, call).catch((error) => refuse(error, route.json === false));
+      handler: async (event: unknown, context: Context) => {
+        const outside = route.json === false;
+        try {
+          return await serve(ready(), route, { event: event as HttpEvent, context, streamed });
+        } catch (error) {
+          // What of the deployment cannot be used is for those who deploy it.
+          return refuse(outside && composition === undefined ? null : error, outside);
+        }
       },
     })),
     notFoundResponse: ({ method, path }) => {

@@ -51,7 +51,9 @@ function portNumber(text: string): number {
 function copyFileOrAddress(text: string): string {
   if (text === 'copy' || existsSync(text)) return text;
   if (URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol)) return text;
-  throw new InvalidArgumentError("It must be 'copy', a file of pg_dump, or the address of a database: postgres://….");
+  throw new InvalidArgumentError(
+    "There is no such file. It takes 'copy', a file of pg_dump, or the address of a database: postgres://….",
+  );
 }
 
 const portOption = () =>

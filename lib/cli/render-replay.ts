@@ -1,5 +1,6 @@
 /** What became of a replay in a sentence, and what other limits would have changed. Pure. */
 
+import type { ReplayedMinute } from '../core/replay/replay.ts';
 import type { ReplayOutcome, Trial, VerdictSpan } from '../core/replay/trial.ts';
 import { count, counted, field, MAX_WIDTH, printable, wrap } from './text.ts';
 
@@ -10,6 +11,16 @@ const LABEL_WIDTH = 18;
 /** One line: what became of it, and why. */
 export const renderReplay = (name: string, outcome: ReplayOutcome): string =>
   printable(`${name}: ${becameOf(outcome)}.`);
+
+/** A line for each criterion of its phase: since when it holds, or what it wants. */
+export function renderCriteria(name: string, phase: string, minutes: readonly ReplayedMinute[]): string[] {
+  return (minutes.at(-1)?.phase ?? []).map(({ name: criterion, ok, says }) => {
+    const isOpen = ({ phase: seen = [] }: ReplayedMinute) => seen.some((one) => one.name === criterion && !one.ok);
+    const since = minutes[minutes.findLastIndex(isOpen) + 1]?.minute;
+    const text = ok ? `holds from minute ${since} on` : 'does not hold at the end';
+    return printable(`${name}, phase ${phase}, ${criterion}: ${text}. ${says}`);
+  });
+}
 
 function becameOf({ advance, rollback, lastMinute, codes }: ReplayOutcome): string {
   const could = advance === null ? 'never to advance' : `to advance from minute ${advance} on`;

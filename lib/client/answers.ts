@@ -5,6 +5,7 @@
 
 import type { Fields } from '../core/forwards/comparable.ts';
 import { diffJson } from '../core/forwards/json-diff.ts';
+import { parseJson } from '../core/forwards/json-text.ts';
 
 type Body = Response | Request;
 
@@ -58,7 +59,7 @@ async function bodyOf(answer: Body, over: AbortSignal): Promise<unknown> {
   const type = answer.headers.get('content-type') ?? '';
   if (/[/+]json\b/i.test(type)) {
     try {
-      return JSON.parse(new TextDecoder().decode(bytes));
+      return parseJson(new TextDecoder().decode(bytes));
     } catch {
       return bytes;
     }

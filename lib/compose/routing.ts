@@ -9,11 +9,11 @@ import { signingKeys } from '../adapters/http/signing-keys.ts';
 import type { Scope } from '../adapters/http/token.ts';
 import { environment, realNow, systemClock } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
-import type { Log, Metrics } from '../ports/machine.ts';
+import type { Metrics } from '../ports/machine.ts';
 import type { Ports } from '../ports/ports.ts';
 import { agentSource } from '../routing/agent-source.ts';
 import { type Router, routingService } from '../routing/service.ts';
-import { invocation } from './invocation.ts';
+import { lateLog } from './late-log.ts';
 import { tokenRules } from './token-rules.ts';
 
 export type RoutingComposition = {
@@ -57,7 +57,7 @@ export function composeRouting(variables = environment()): RoutingComposition {
   });
   const metrics = lateMetrics();
   return {
-    ports: { clock, log: lateLog(metrics), metrics },
+    ports: { clock, log: lateLog(() => metrics.record('Failures', 1)), metrics },
     authenticate: async (caller, scope) =>
       isIam ? iamCaller(caller) : authenticate(caller.token, scope, { keys, rules, realNowMs: realNow() }),
     router: routingService({
@@ -66,17 +66,6 @@ export function composeRouting(variables = environment()): RoutingComposition {
       elapsedMs: clock.monotonicMs,
       refused: () => metrics.record('FlagsInvalid', 1),
     }),
-  };
-}
-
-function lateLog(metrics: Metrics): Log {
-  const late = async (write: (log: Log) => void) => {
-    const { powertoolsLog } = await import('../adapters/powertools/log.ts');
-    write(powertoolsLog({ level: 'info', invocation, failed: () => metrics.record('Failures', 1) }));
-  };
-  return {
-    event: (name, fields) => void late((log) => log.event(name, fields)),
-    failure: (name, error, fields) => void late((log) => log.failure(name, error, fields)),
   };
 }
 

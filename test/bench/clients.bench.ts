@@ -82,6 +82,8 @@ async function scientist(load: Load): Promise<Read> {
 
 const VARIANTS: Readonly<Record<string, (load: Load) => Promise<Read>>> = {
   [NO_SDK]: async () => old,
+  // How far two that are the same lie apart: no share of any other says more.
+  'no SDK, a second time': async () => old,
   'ours, 50 % new': () => ours({ readPpm: 500_000 }),
   'ours, comparing': () => ours({ readPpm: 500_000, compare: true }),
   'ours, comparing with a shadow that hangs': () => ours({ readPpm: 0, compare: true, shadow: never }),

@@ -75,7 +75,7 @@ export const SCENES = {
     project: 'stack',
     tests: ['stack/kill.test.ts'],
     breaks:
-      'SIGKILL of every function, as often as they work; crashes of Postgres; latency on the way to Postgres and DynamoDB, through promote → rollback',
+      'SIGKILL of every function, as often as they work; crashes of Postgres; latency on the way to Postgres and DynamoDB; conflicts, throttling and 5xx of AppConfig, through promote → rollback',
     checks: 'acknowledged writes, twin table, chain, flags = state = mirror',
   },
   gateway: {

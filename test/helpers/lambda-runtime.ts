@@ -1,6 +1,6 @@
 /**
  * Packages as Lambda runs them: the files of one package by themselves, in a process of the runtime that AWS has for Node (its client of
- * the Runtime API, `fixtures/lambda-ric`), with the environment that Lambda gives, and one invocation at a time. One that lasts longer than
+ * the Runtime API, `lambda-runtime-client.ts`), with the environment that Lambda gives, and one invocation at a time. One that lasts longer than
  * it may is ended, and its process with it. Between two invocations it can be frozen, for as long as its clock is told.
  *
  * CROSSFADE_LAMBDA_NODE: the Node that they run on; default: the one of the tests. Lambda's is 22.
@@ -13,8 +13,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lambdaRuntimeClient } from './lambda-runtime-client.ts';
 
-const CLIENT = join(import.meta.dirname, '../fixtures/lambda-ric/index.mjs');
 const NATIVE = join(import.meta.dirname, 'lambda-runtime-native.mjs');
 const MOVED_CLOCK = join(import.meta.dirname, 'moved-clock.mjs');
 const NODE = process.env.CROSSFADE_LAMBDA_NODE || process.execPath;
@@ -117,7 +117,7 @@ export async function startRuntime(options: {
   }
 
   const output: string[] = [];
-  const child = spawn(NODE, [...FLAGS, '--import', MOVED_CLOCK, '--import', NATIVE, CLIENT], {
+  const child = spawn(NODE, [...FLAGS, '--import', MOVED_CLOCK, '--import', NATIVE, lambdaRuntimeClient()], {
     cwd: root,
     env: {
       PATH: process.env.PATH,

@@ -24,7 +24,7 @@ export const ROOMS: readonly Room[] = [
   unit('lib/core/forwards', ['unit/forwards'], 0.9),
   unit('lib/core/cutover/policy.ts', ['unit/cutover', 'unit/stage'], 0.9),
   unit('lib/core/cutover', ['unit/cutover', 'unit/stage', 'unit/routing']),
-  unit('lib/core/holds', ['unit/holds', 'unit/phases', 'unit/stage', 'property/cohorts']),
+  unit('lib/core/holds', ['unit/holds', 'unit/phases', 'unit/stage', 'property/cohorts', 'unit/cli/rehearsal']),
   unit('lib/core/look', ['unit/look', 'unit/stage']),
   unit('lib/core/conditions', ['unit/conditions', 'property/conditions']),
   unit('lib/core/alerts', ['unit/alerts']),
@@ -57,6 +57,10 @@ export const WIDER: readonly string[] = [
     'look',
     'forwards',
     'alerts',
+    'conditions',
+    'calls',
+    'net',
+    'replay',
     'rows',
     'report',
     'client',
@@ -64,6 +68,7 @@ export const WIDER: readonly string[] = [
   ].map((room) => `test/unit/${room}`),
   'test/property/stage-machine',
   'test/property/cohorts',
+  'test/property/gate-laws',
 ];
 
 /** The first that fits: a file that has a row of its own is in no other. */

@@ -113,6 +113,14 @@ describe('negative control: without the rule healthy stages go, or bad ones stay
     expect(goneOf(rare, 3)).toHaveLength(3);
   });
 
+  it('a cache that has just become warm, where a little is enough to be beyond the limit', async () => {
+    const gates = await without(['lib/core/gates/size.ts', 'POINTS_BEYOND = BEYOND.others', 'POINTS_BEYOND = 1.5']);
+    const gone = (how: HowRun) =>
+      [7_006, 7_008, 7_011].map((seed) => runFamily(seed, runOf('cold', 1, 14), how).rollback);
+    expect(gone({ gates })).toEqual([9, 10, 12]);
+    expect(gone({})).toEqual([null, null, null]);
+  });
+
   it('a cold cache, judged from the first minute on', () => {
     expect(goneOf(runOf('cold', 3, 30), 2, { policy: { warmUpMinutes: 0 } })).not.toEqual([]);
   });

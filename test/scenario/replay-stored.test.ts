@@ -1,9 +1,11 @@
 /** What is stored of a life replays to what the ticks said in it, minute by minute. */
 
 import { describe, expect, it } from 'vitest';
+import { renderCriteria } from '../../lib/cli/render-replay.ts';
 import type { Verdict } from '../../lib/core/conditions/verdict.ts';
 import type { DeclaredRule } from '../../lib/core/cutover/alert-rule.ts';
-import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover/cutover.ts';
+import { type CutoverDeclaration, DEFAULT_POLICY, type Policy } from '../../lib/core/cutover/cutover.ts';
+import type { Phase } from '../../lib/core/cutover/phase.ts';
 import type { TriedLimits } from '../../lib/core/replay/trial.ts';
 import { checkpointText } from '../../lib/core/report/checkpoint-text.ts';
 import { checkpoints } from '../../lib/flows/report/checkpoints.ts';
@@ -12,8 +14,8 @@ import { declarationOf } from '../property/samples.ts';
 import { ID, run, SHORT } from './run.ts';
 
 /** A component lives until it is rolled back in r50; the verdicts of its ticks by the minute they were found in. */
-async function lived(seed: number, policy: Partial<Policy> = {}, alerts: readonly DeclaredRule[] = []) {
-  const cutovers = [declarationOf('component', { plan: SHORT, policy: { ...DEFAULT_POLICY, ...policy }, alerts })];
+async function lived(seed: number, policy: Partial<Policy> = {}, more: Partial<CutoverDeclaration> = {}) {
+  const cutovers = [declarationOf('component', { plan: SHORT, policy: { ...DEFAULT_POLICY, ...policy }, ...more })];
   const scene = run({ cutovers, seed, load: { weight: 20 } });
   const said = new Map<number, Verdict>();
   const watch = async () => {
@@ -29,6 +31,17 @@ async function lived(seed: number, policy: Partial<Policy> = {}, alerts: readonl
   await watch();
   return { scene, said, stages: await replayStored(scene.w.ports, cutovers[0]!, 24) };
 }
+
+const PHASE: Omit<Phase, 'cutovers' | 'criteria'> = {
+  name: 'one',
+  place: 0,
+  after: [],
+  reach: 'full',
+  soakMinutes: 60,
+  preparation: [],
+  validation: [],
+  decision: 'person',
+};
 
 describe('a stored life', () => {
   it.each([1, 2, 3])('replays to what its ticks said (seed %i)', async (seed) => {
@@ -62,7 +75,7 @@ describe('a stored life', () => {
     ['a limit in absolute figures', { ...TOLERANT, availabilityMin: 0.95 }, [], 'availability'],
     ['an alert rule', TOLERANT, [{ ...RULE, action: 'rollback' }], 'alert_failing'],
   ])('replays what was rolled back by %s, in the same minute', async (_, policy, alerts, code) => {
-    const { said, stages } = await lived(1, policy, alerts);
+    const { said, stages } = await lived(1, policy, { alerts });
     const { fromMs, minutes } = stages.at(-1)!;
     const last = minutes.at(-1)!;
     const live = said.get(Math.floor(fromMs / 60_000) + 1 + last.minute)!;
@@ -70,6 +83,57 @@ describe('a stored life', () => {
     expect(last.reasons.map((reason) => reason.code)).toEqual([code]);
     expect(last.reasons).toMatchObject(live.reasons.map(({ seen, limit }) => ({ value: seen, limit })));
     expect(minutes.slice(0, -1).map(({ verdict }) => verdict)).not.toContain('rollback');
+  });
+
+  it('replays a freeze window to the minute', async () => {
+    const { said } = await lived(1);
+    // Open as r10 could first have been left, and for ten minutes from then on.
+    const open = Math.min(...[...said].flatMap(([minute, { verdict }]) => (verdict === 'advance' ? [minute] : [])));
+    const freeze = [{ name: 'sale', fromMs: open * 60_000, toMs: (open + 10) * 60_000 }];
+    const frozen = await lived(1, {}, { freeze });
+    const [live, replayed] = [new Set<number>(), new Set<number>()];
+    for (const { fromMs, minutes } of frozen.stages)
+      for (const { minute, reasons } of minutes) {
+        const at = Math.floor(fromMs / 60_000) + 1 + minute;
+        if (frozen.said.get(at)?.reasons.some(({ code }) => code === 'frozen')) live.add(at);
+        if (frozen.said.has(at) && reasons.some(({ code }) => code === 'frozen')) replayed.add(at);
+      }
+    expect(replayed.size).toBeGreaterThan(5);
+    expect(replayed).toEqual(live);
+  });
+
+  it('says what the criteria of its phase made of each minute', async () => {
+    const { scene, said } = await lived(1);
+    const criteria = [
+      { name: 'calm', errorRateMax: 0.01 },
+      { name: 'half', sharePercentMin: 50 },
+      { name: 'signed', manual: 'Signed off' },
+    ];
+    const phase = { ...PHASE, cutovers: [ID], criteria };
+    const stages = await replayStored(scene.w.ports, { ...scene.w.cutovers[0]!, phase }, 24);
+    let compared = 0;
+    for (const { stage, fromMs, phase: name, minutes } of stages) {
+      expect(name).toBe('one');
+      for (const { minute, phase: seen } of minutes) {
+        const live = said.get(Math.floor(fromMs / 60_000) + 1 + minute);
+        expect(seen!.map((one) => one.name)).toEqual(['calm', 'half']);
+        expect(seen![1]).toMatchObject({ ok: stage === 'r50' });
+        if (!live) continue;
+        const { errorRate } = live.evidence.shadow;
+        expect([minute, seen![0]]).toMatchObject([
+          minute,
+          { value: errorRate, ok: errorRate !== null && errorRate <= 0.01 },
+        ]);
+        compared += 1;
+      }
+    }
+    expect(compared).toBeGreaterThan(12);
+    expect(stages.at(-1)!.minutes.at(-1)!.phase![0]).toMatchObject({ ok: false, limit: 0.01 });
+    const [calm, half] = renderCriteria('customer/r50', 'one', stages.at(-1)!.minutes);
+    expect(calm).toMatch(
+      /^customer\/r50, phase one, calm: does not hold at the end\. .+ of the operations of the shadow fail; at most 0\.01\.$/,
+    );
+    expect(half).toMatch(/^customer\/r50, phase one, half: holds from minute 1 on\. /);
   });
 
   it('is told in checkpoints: what was compared, who decided what, and what came next', async () => {

@@ -2,7 +2,7 @@
  * I1 I2 I3 I6 I16 I19 I27: whatever is killed, and whenever, the run still converges. The deployed bundles run as child
  * processes, two of the tick and two of the shadow-writer; they get SIGKILL several times a second, most of them in the
  * middle of a call. Postgres gets SIGKILL, too, all of its processes at once, and comes back on what its disk holds. What the
- * functions say to Postgres and DynamoDB is held on its way, for longer and for less. All the while four applications write, each with
+ * functions say to Postgres and DynamoDB is held on its way, for longer and for less, and AppConfig refuses. All the while four applications write, each with
  * a ledger of what was acknowledged. How long anything may take is counted in answers of the functions: a busy machine gives fewer.
  *
  * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project stack test/stack/kill.test.ts
@@ -53,6 +53,8 @@ const ANSWERS_BETWEEN = 4;
 const MOST_ANSWERS = 4_000;
 /** Nobody has answered for so long: something hangs. */
 const SILENCE_MS = 60_000;
+/** What AppConfig answers to the next request, from kill to kill; `null` as it should. */
+const REFUSALS = [null, null, 'conflict', 'internal', 'throttle', 'reset'] as const;
 /** Milliseconds in each direction, one of them from kill to kill. */
 const DELAYS_MS = [0, 0, 2, 10, 40];
 // Against a test that never ends.
@@ -133,6 +135,8 @@ async function chaos(kills: number, crashAt: readonly number[], over: () => Prom
       outage = crash();
     }
     for (const link of links) link.slow(oneOf(DELAYS_MS));
+    const answer = oneOf(REFUSALS);
+    on.appConfig.faults.set({ requests: answer ? [{ operation: '*', answer, times: 1 }] : [] });
     // Those beyond what is wanted come ever more rarely, so that what is not over yet comes to its end.
     const next = answers() + ANSWERS_BETWEEN * (0.5 + random()) * Math.max(1, done / kills);
     await until(
@@ -143,6 +147,7 @@ async function chaos(kills: number, crashAt: readonly number[], over: () => Prom
     if (alive.length > 0) await killInCall(oneOf(alive));
   }
   for (const link of links) link.slow(0);
+  on.appConfig.faults.clear();
   await outage;
 }
 

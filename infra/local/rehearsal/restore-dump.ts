@@ -41,8 +41,14 @@ export async function restoreDump(file: string, url: string, running: { stop(): 
       ),
     );
   });
-  if (code !== 0) throw refusal(file, `${program} ended with ${code}: ${said.trim()}`);
+  if (code !== 0) throw refusal(file, `${program} ended with ${code}: ${said.trim()}${roleFor(said)}`);
 }
+
+/** The owner of a database may not make everything that is in a dump of it: publications of all tables, some extensions. */
+const roleFor = (said: string) =>
+  /must be superuser|permission denied|must be (owner|member|able to SET ROLE)/i.test(said)
+    ? ". What this role may not make another one can: name it with '--admin-url'"
+    : '';
 
 const refusal = (file: string, why: string) =>
   new CrossfadeError(

@@ -25,11 +25,12 @@ const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 const megabytes = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MB`;
 
 export function renderRehearsal(
-  { cutover, passed, steps, figures, load, notices }: Rehearsal,
+  { cutover, database, how, passed, steps, figures, load, notices, differs }: Rehearsal,
   { json, html, signedBy }: ReportFiles,
 ): string {
   return [
     `\n${cutover}: the rehearsal ${passed ? 'PASSED' : 'FAILED'}`,
+    `  on ${how} of database ${database}`,
     ...steps.flatMap(stepLines),
     '',
     ...(figures === null ? [] : figureLines(figures)),
@@ -39,6 +40,7 @@ export function renderRehearsal(
           `  load      ${load.reads} reads, ${load.writes.updates} updates, ${load.writes.inserts} inserts, ${load.writes.deletes} deletes, ${load.failed} failed`,
         ]),
     ...(notices.length === 0 ? [] : [`  notices   ${notices.length}: ${notices.map(({ about }) => about).join(', ')}`]),
+    ...differs.map((text, index) => `  ${index === 0 ? 'differs' : '       '}   ${text}`),
     `  report    ${html}`,
     `            ${json}, signed by ${signedBy}`,
   ].join('\n');

@@ -80,7 +80,7 @@ function once(kept: Connections, wanted: Exchange): Promise<RawAnswer> {
   const { called, url, method, body, timeoutMs } = wanted;
   return new Promise((resolve, reject) => {
     let sent = false;
-    let begun = false;
+    let answer: IncomingMessage | null = null;
     const options: RequestOptions = {
       method,
       headers: { ...wanted.headers, ...(body && body.length > 0 ? { 'content-length': body.length } : {}) },
@@ -95,7 +95,7 @@ function once(kept: Connections, wanted: Exchange): Promise<RawAnswer> {
     const fail = (code: 'upstream_timeout' | 'upstream_unavailable', text: string, cause?: unknown) =>
       end(() => {
         const reset = ['ECONNRESET', 'EPIPE'].includes((cause as NodeJS.ErrnoException)?.code ?? '');
-        const reusedAndClosed = outgoing.reusedSocket && reset && !begun;
+        const reusedAndClosed = outgoing.reusedSocket && reset && !answer;
         reject(
           new CrossfadeError(code, `The ${called} ${url.host} ${text}.`, { cause, details: { sent, reusedAndClosed } }),
         );
@@ -111,11 +111,13 @@ function once(kept: Connections, wanted: Exchange): Promise<RawAnswer> {
         });
     });
     outgoing.on('error', (cause) => {
+      // It is whole: what follows, such as the body of a HEAD or of a 204, goes with its connection.
+      if (answer?.complete) return;
       if (isCrossfadeError(cause)) end(() => reject(cause));
       else fail('upstream_unavailable', 'could not be reached or broke off', cause);
     });
     outgoing.on('response', (incoming) => {
-      begun = true;
+      answer = incoming;
       collect(incoming, wanted).then(
         (collected) => end(() => resolve(collected)),
         (cause: unknown) =>

@@ -12,7 +12,7 @@ import { readTriedLimits } from '../../schemas/limits.ts';
 import { readTrace } from '../../schemas/replay.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
-import { renderReplay, renderTrial } from '../render-replay.ts';
+import { renderCriteria, renderReplay, renderTrial } from '../render-replay.ts';
 import { printable, printableJson } from '../text.ts';
 
 /** Written in pieces: a trace may have a million minutes. */
@@ -49,9 +49,10 @@ async function replayCutover(context: Context, set: TriedLimits | null): Promise
   });
   const named = stages.map((run) => ({ name: `${id}/${run.stage} ${new Date(run.fromMs).toISOString()}`, ...run }));
   const text = named
-    .map(({ name, minutes, trial }) =>
+    .flatMap(({ name, minutes, phase, trial }) => [
       trial ? renderTrial(name, trial, context.io.width) : renderReplay(name, outcomeOf(minutes)),
-    )
+      ...(phase === undefined ? [] : renderCriteria(name, phase, minutes)),
+    ])
     .join('\n');
   return {
     document: Object.fromEntries(named.map(({ name, minutes, trial }) => [name, trial ? { minutes, trial } : minutes])),

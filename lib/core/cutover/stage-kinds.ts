@@ -5,20 +5,20 @@ import type { StageKind } from './plan.ts';
 type Traits = {
   /** Which way changes are carried: into the shadow, after promotion into the old side, or not at all. */
   syncs: 'forward' | 'reverse' | 'none';
-  /** Reads go to the shadow, though after promotion it is the shadow no more. */
-  serves: boolean;
+  /** Readers are sent to the shadow while they could still be sent to the primary. */
+  reads: boolean;
   /** The shadow has taken over: it is what writes go to. */
   promoted: boolean;
 };
 
 const KINDS: Readonly<Record<StageKind, Traits>> = {
-  disabled: { syncs: 'none', serves: false, promoted: false },
-  dual_write: { syncs: 'forward', serves: false, promoted: false },
-  ramp: { syncs: 'forward', serves: true, promoted: false },
-  full: { syncs: 'forward', serves: true, promoted: false },
-  completed: { syncs: 'reverse', serves: true, promoted: true },
-  cleaned: { syncs: 'none', serves: true, promoted: true },
-  rolled_back: { syncs: 'none', serves: false, promoted: false },
+  disabled: { syncs: 'none', reads: false, promoted: false },
+  dual_write: { syncs: 'forward', reads: false, promoted: false },
+  ramp: { syncs: 'forward', reads: true, promoted: false },
+  full: { syncs: 'forward', reads: true, promoted: false },
+  completed: { syncs: 'reverse', reads: false, promoted: true },
+  cleaned: { syncs: 'none', reads: false, promoted: true },
+  rolled_back: { syncs: 'none', reads: false, promoted: false },
 };
 
 type Staged = { stageKind: StageKind };
@@ -31,8 +31,7 @@ export const syncsShadow = ({ stageKind }: Staged): boolean => KINDS[stageKind].
 
 export const isPromoted = ({ stageKind }: Staged): boolean => KINDS[stageKind].promoted;
 
-/** Stages that send readers to the shadow while they could still be sent to the primary. */
-export const isReadingStage = ({ stageKind }: Staged): boolean => KINDS[stageKind].serves && !KINDS[stageKind].promoted;
+export const isReadingStage = ({ stageKind }: Staged): boolean => KINDS[stageKind].reads;
 
 /** Nothing runs and nothing was promoted: it can be started, now or after a reset. */
 export const isIdle = ({ stageKind }: Staged): boolean => !syncsShadow({ stageKind }) && !isPromoted({ stageKind });

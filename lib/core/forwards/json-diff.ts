@@ -182,10 +182,10 @@ function kindOfTypes(primary: Comparable, shadow: Comparable): DifferenceKind {
 }
 
 function isTolerated(walk: Walk, primary: unknown, shadow: unknown): boolean {
-  if (typeof primary !== 'number' || typeof shadow !== 'number') return false;
+  if (typeof primary !== 'number' && typeof primary !== 'bigint') return false;
+  const by = Math.abs(Number(primary) - Number(shadow));
   return walk.rules.some(
-    (rule) =>
-      rule.tolerance !== undefined && Math.abs(primary - shadow) <= rule.tolerance && matches(rule.steps, walk.path),
+    (rule) => rule.tolerance !== undefined && by <= rule.tolerance && matches(rule.steps, walk.path),
   );
 }
 

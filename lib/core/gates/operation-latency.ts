@@ -95,14 +95,15 @@ export const nextLatencyHorizon = (before: readonly OperationLatency[]): readonl
 export const warmLatency = (before: readonly OperationLatency[]): readonly OperationLatency[] =>
   before.map((one) => ({ ...one, tested: withoutExcursions(one.tested), size: NO_SIZE }));
 
-/** All that were seen before, and those that come for the first time. */
+/** All that were seen before, and those that come for the first time. Where all is one type, the sum says it. */
 function known(before: readonly OperationLatency[], seen: ReadonlyMap<string, TypeMinute>, minute: number) {
   if (before.length >= MOST_TIMED) return before;
   const names = new Set(before.map(({ name }) => name));
   const often = (name: string) => countOf(seen.get(name)!.primary) + countOf(seen.get(name)!.shadow);
   const more = [...seen.keys()].filter((name) => !names.has(name)).sort();
   more.sort((a, b) => often(b) - often(a));
-  return [...before, ...more.map((name) => newLatency(name, minute))].slice(0, MOST_TIMED);
+  const all = [...before, ...more.map((name) => newLatency(name, minute))].slice(0, MOST_TIMED);
+  return all.length > 1 ? all : [];
 }
 
 /** What the primary did in a minute. @param elsewhere slices that the shadow serves: what is left of them on the primary is no sample */
@@ -164,13 +165,12 @@ export function mixLatency(
   return known(before, seen, minute).map((one) => ({ ...one, mix: mixAfter(one, seen.get(one.name)) }));
 }
 
-/** One minute of both sides. Where all is one type, the sum says it. @param all from `mixLatency` */
+/** One minute of both sides. @param all from `mixLatency` */
 export function testLatency(
   all: readonly OperationLatency[],
   seen: ReadonlyMap<string, TypeMinute>,
   ground: Ground,
 ): readonly OperationLatency[] {
-  if (all.length < 2) return all;
   const limits = cap(neededBy(all.length, ground.horizon), PRIOR);
   return all.map((one) => {
     const came = seen.get(one.name);

@@ -64,7 +64,11 @@ export type ReplayedMinute = {
   /** `aboutMinutes`: how long it would take at the rate of that minute; null where it did not come nearer, absent where none was known. */
   reasons: readonly { code: string; value: Figure; limit: Figure; aboutMinutes?: number | null }[];
   evidence: ReplayedEvidence;
+  /** Of a stored cutover: the criteria of its phase that its state and windows speak of. */
+  phase?: readonly ReplayedCriterion[];
 };
+
+export type ReplayedCriterion = { name: string; ok: boolean; value: Figure; limit: Figure; says: string };
 
 /** What was seen of the stage so far, and how far each test has come: evidence, and what would prove it. */
 type ReplayedEvidence = {

@@ -10,6 +10,7 @@ import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
 import { upstreamOf } from '../../core/cutover/write-target.ts';
 import { orderKeyOf } from '../../core/forwards/forward.ts';
 import { compileRules, type Difference, diffJson } from '../../core/forwards/json-diff.ts';
+import { parseJson } from '../../core/forwards/json-text.ts';
 import { emptyWindow, type MinuteWindow } from '../../core/gates/minute-window.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { Upstream, UpstreamResponse } from '../../ports/upstream.ts';
@@ -117,7 +118,7 @@ const one = (difference: Difference): Found => ({ differences: [difference], isW
 function json(answer: UpstreamResponse): unknown {
   if (!/[/+]json\b/.test(answer.headers['content-type'] ?? '')) return undefined;
   try {
-    return JSON.parse(Buffer.from(answer.body).toString('utf8'));
+    return parseJson(Buffer.from(answer.body).toString('utf8'));
   } catch {
     return undefined;
   }

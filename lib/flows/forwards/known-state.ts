@@ -15,7 +15,7 @@ import { authoritativeSide, isHandedOver } from '../../core/forwards/forward.ts'
 import type { Ports } from '../../ports/ports.ts';
 
 /** For so long a state counts after it was asked for. */
-export const STATE_COUNTS_MS = 1_000;
+const STATE_COUNTS_MS = 1_000;
 /** For so long the side that takes over gets no write: a clock may miss a second in which its process was frozen. */
 const HAND_OVER_MS = STATE_COUNTS_MS + 1_000;
 /** Beyond all differences of clocks: a hand-over as old as that is known to everybody. */
@@ -42,7 +42,7 @@ export function knownState(ports: StatePorts, declaration: Pick<CutoverDeclarati
   if (ageMs >= STATE_COUNTS_MS) return null;
   if (ageMs >= STATE_COUNTS_MS / 2 && !known.isAskedAgain) {
     known.isAskedAgain = true;
-    // Where that fails, the next write finds its time over, and is told.
+    // Where that fails, the next write finds its time over, and reads it itself.
     readState(ports, declaration).catch(() => {});
   }
   return known;

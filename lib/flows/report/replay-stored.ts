@@ -18,6 +18,8 @@ export type StoredReplay = {
   /** Null while the cutover is in it. */
   toMs: number | null;
   minutes: readonly ReplayedMinute[];
+  /** The one it belongs to. */
+  phase?: string;
   /** Only where other limits were tried. */
   trial?: Trial;
 };
@@ -41,22 +43,22 @@ export async function replayStored(
   const policies = runs.map(({ state }) => policyOf(declaration, state));
   if (set) refuseContradictions(declaration, policies, set);
   const replays: StoredReplay[] = [];
-  const { alerts = [] } = declaration;
   let evidence: Evidence | null = null;
   let changed: Evidence | null = null;
   for (const [i, run] of runs.entries()) {
     const from = Math.floor(Math.max(run.fromMs, sinceMs) / MINUTE_MS) - HISTORY_MINUTES;
     const to = Math.floor((run.toMs ?? nowMs) / MINUTE_MS);
     const parts = await ports.windows.readParts(declaration.id, from, to);
-    const stay = { stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs };
-    const before: Stay = ended(replayRun(run, policies[i]!, parts, { nowMs, evidence, alerts }));
+    const ofPhase = declaration.phase ? { phase: declaration.phase.name } : {};
+    const stay = { stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs, ...ofPhase };
+    const before: Stay = ended(replayRun(run, policies[i]!, parts, { nowMs, evidence, declaration }));
     evidence = before.result;
     if (!set) {
       replays.push({ ...stay, minutes: before.yielded });
       continue;
     }
     const after: Stay = ended(
-      replayRun(runWith(run, set), policyWith(policies[i]!, set), parts, { nowMs, evidence: changed, alerts }),
+      replayRun(runWith(run, set), policyWith(policies[i]!, set), parts, { nowMs, evidence: changed, declaration }),
     );
     const { yielded: minutes, result } = ended(trial(set, before.yielded, after.yielded));
     replays.push({ ...stay, minutes, trial: result });

@@ -107,6 +107,16 @@ describe('positions that change hands in one statement', () => {
     expect(await differences(db, ...BOTH('busy'))).toEqual([]);
   });
 
+  it('takes along no more than it needs: each row is written once, and no hint is left of what fits', async () => {
+    await ready('apart', 4);
+    await db.sql.unsafe("UPDATE apart SET pos = CASE id WHEN 1 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 3 ELSE 1 END, v = 'y'");
+    expect(await plane.converge('apart', 1, 2)).toMatchObject({ claimed: 2, written: 0, postponed: 2 });
+    await db.sql.unsafe('UPDATE crossfade.outbox_apart SET not_before = NULL');
+    // The third fits and is the last of its batch; the fourth comes along.
+    expect(await plane.converge('apart', 1, 3)).toMatchObject({ claimed: 4, written: 4, postponed: 0, remaining: 0 });
+    expect((await plane.status('apart'))!.outboxRows).toBe(0);
+  });
+
   it('negative control: with the keys of one batch alone, all of them end in quarantine', async () => {
     await ready('alone', 70);
     const alone = edited([['converge', 'LIMIT 20000 FOR UPDATE', 'LIMIT 0 FOR UPDATE']]);

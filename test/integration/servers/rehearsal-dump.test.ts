@@ -67,9 +67,11 @@ describe.skipIf(inject('servers') === null)('a copy from a dump', () => {
   it.each([
     ['connects.sql', /it connects to another database \('\\connect test_\w+'\): make it without --create/],
     ['broken.sql', /psql ended with 3: .*syntax error at or near "nonsense"/s],
+    ['denied.sql', /psql ended with 3: .*permission denied.*another one can: name it with '--admin-url'/s],
     ['no.dump', /cannot be restored: ENOENT.*--on 'postgres:/s],
   ])('of %s is refused, with what to do, and leaves nothing', async (name, why) => {
     writeFileSync(file('broken.sql'), 'nonsense');
+    writeFileSync(file('denied.sql'), 'SET ROLE app_owner; CREATE PUBLICATION everything FOR ALL TABLES');
     await expect(copyOf(name)).rejects.toThrow(why);
     expect(await left()).toEqual([]);
     expect(await db.sql`SELECT count(*)::int AS orders FROM orders`).toEqual([{ orders: 200 }]);

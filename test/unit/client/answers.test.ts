@@ -50,6 +50,12 @@ describe('what is compared of', () => {
   it.each<[string, () => unknown, () => unknown, string]>([
     ['JSON', json({ a: 1, b: 2 }), text('{"b":2, "a":1}', JSON_TYPE), 'equal'],
     ['JSON that differs', json({ a: 1 }), json({ a: 2 }), 'different'],
+    [
+      'JSON with ids of 64 bits',
+      text('{"id":9007199254740993}', JSON_TYPE),
+      text('{"id":9007199254740992}', JSON_TYPE),
+      'different',
+    ],
     ['JSON that is none', text('{', JSON_TYPE), text('[', JSON_TYPE), 'different'],
     ['text', text('a'), text('a'), 'equal'],
     ['text that differs', text('a'), text('b'), 'different'],

@@ -127,6 +127,18 @@ describe('asking one side twice', () => {
   });
 });
 
+describe('a difference that both looks of both sides show', () => {
+  const straight = (floor: ReturnType<typeof noiseFloor>, times: number) =>
+    Array.from({ length: times }, () => floor.counts('total', 'straight', 'primary'));
+
+  it('counts at once where the path was never seen to be noisy, and from the third on where it was', () => {
+    expect(straight(noiseFloor(), 4)).toEqual([true, true, true, true]);
+    const noisy = noiseFloor();
+    noisy.alone(new Map([['total', 'first']]));
+    expect(straight(noisy, 5)).toEqual([false, false, true, true, true]);
+  });
+});
+
 describe('an answer that is wrong in 10 %', () => {
   it.each<[string, Partial<World>, number]>([
     ['without noise', {}, 9],

@@ -130,11 +130,20 @@ describe('rules', () => {
     ['5', '6'],
     [true, false],
     [new Date(5), new Date(6)],
-    [5n, 6n],
     [new Uint8Array([5]), new Uint8Array([6])],
   ])('a tolerance is of numbers: %o and %o differ all the same', (one, other) => {
     expect(paths({ a: one }, { a: other }, [{ path: 'a', tolerance: 10 }])).toEqual(['a value']);
     expect(paths({ a: other }, { a: one }, [{ path: 'a', tolerance: 10 }])).toEqual(['a value']);
+  });
+
+  it.each(['**', '$', '$.**'])('%s is the whole answer, whatever it is', (rule) => {
+    for (const [one, other] of [
+      [1, 2],
+      [{ a: 1 }, [1]],
+      [{ a: 1 }, { a: 2, b: 3 }],
+      [undefined, null],
+    ])
+      expect(paths(one, other, [rule])).toEqual([]);
   });
 
   it('a list whose order means nothing still tells what it holds', () => {

@@ -53,6 +53,7 @@ describe('of a primary that fails nearly always', () => {
       n0: past === null ? 100 : 0,
       n1: 10,
       timed: 10,
+      busy: [],
       errors: { primary: past === null ? 100 : 0, shadow: 10, usual, offset: 0 },
       latency: [],
       fewLeft: false,
@@ -84,6 +85,7 @@ describe('a latency whose share scatters more than chance', () => {
             n0,
             n1: 900,
             timed: n1,
+            busy: [],
             errors: { primary: 0, shadow: 0, usual: 0.01, offset: 0 },
             latency: LATENCIES.map(() => ({ ...seen, good })),
             // Of a primary that serves nothing its past stands for it.

@@ -161,7 +161,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     look: ['alerts', 'base', 'conditions', 'cutover', 'forwards', 'gates', 'holds', 'stage'],
     phases: ['base', 'conditions', 'cutover', 'holds', 'look', 'routing', 'stage'],
     report: ['base', 'conditions', 'cutover', 'gates', 'routing', 'stage'],
-    replay: ['alerts', 'base', 'conditions', 'cutover', 'gates', 'holds', 'stage'],
+    replay: ['alerts', 'base', 'conditions', 'cutover', 'gates', 'holds', 'phases', 'stage'],
   },
   'lib/flows': {
     calls: [],

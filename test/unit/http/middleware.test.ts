@@ -347,6 +347,24 @@ describe('what is wrong is said as problem+json', () => {
     expect((await ask(handler, { method: 'GET', path: '/v1/page' })).status).toBe(200);
   });
 
+  it('what of the deployment cannot be used is told to no caller of the gateway, and written down', async () => {
+    const lines: string[] = [];
+    const written = [process.stdout, process.stderr].map((stream) =>
+      vi.spyOn(stream, 'write').mockImplementation((text) => lines.push(String(text)) > 0),
+    );
+    const secret = "orders.shadow.url 'http://10.0.0.7:8000': CROSSFADE_CONNECTIONS";
+    for (const code of ['invalid_config', 'upstream_refused', 'internal'] as const) {
+      const fails = () => {
+        throw new CrossfadeError(code, secret, { details: { problems: [secret], sent: secret } });
+      };
+      const answer = await ask(httpHandler(fails, ROUTES), { path: '/v1/any/x', token: null, raw: '{}' });
+      expectProblem(answer, 'internal');
+      expect(JSON.stringify(answer)).not.toMatch(/10\.0\.0\.7|orders|CROSSFADE_/);
+    }
+    await vi.waitFor(() => expect(lines.filter((line) => line.includes('10.0.0.7'))).toHaveLength(3));
+    for (const spy of written) spy.mockRestore();
+  });
+
   it.each([null, undefined, {}, { Records: [] }, { source: 'aws.events' }, { requestContext: {} }, 'text', 5])(
     'row 35: an event that is no request (%j) is refused',
     async (event) => {

@@ -22,6 +22,23 @@ describe('a row of the gate table', () => {
     expect(table(show(condition(code, { ok, seen: 1, limit: 2 }), fired))[0]).toMatchObject({ waits });
   });
 
+  it('says from how many rows, operations or comparisons it was found, and null where it counts none', () => {
+    const verification = { rowsCompared: 70, divergences: 0, score: 1, atMs: NOW, samples: [] };
+    const samples = (code: 'verification' | 'errors' | 'validation' | 'lag', of: typeof verification | null) => {
+      const conditions = [show(condition(code, { ok: true, seen: 1, limit: 2 }))];
+      const verdict = { ...verdictOf('hold'), conditions } as never;
+      return [null, { verification: of }].map(
+        (table) => gateTable({ verdict, table, windows: [] }, NOW, ',')[0]!.samples,
+      );
+    };
+    const { shadow, checks } = verdictOf('hold').evidence;
+    expect(samples('verification', verification)).toStrictEqual([null, 70]);
+    expect(samples('verification', null)).toStrictEqual([null, null]);
+    expect(samples('errors', verification)).toStrictEqual([shadow.count, shadow.count]);
+    expect(samples('validation', verification)).toStrictEqual([checks, checks]);
+    expect(samples('lag', verification)).toStrictEqual([null, null]);
+  });
+
   it('stands before what is further from its limit, within its group', () => {
     const row = fc.record({
       seen: fc.option(fc.integer({ min: 0, max: 200 }), { nil: null }),

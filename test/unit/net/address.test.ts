@@ -210,7 +210,7 @@ describe('TLS as the address asks for it', () => {
 });
 
 describe('the advice of an answer', () => {
-  const advice = (code: string, fatal = false) => adviceOf(code, classOfCode(code), fatal);
+  const advice = (code: string, fatal = false, of = '') => adviceOf(code, classOfCode(code), fatal, of);
   it.each([
     ['a read-only server', advice('25006'), /replica, or is read-only: name the primary/],
     ['a parameter that the server does not know', advice('42704', true), /parameter of the login/],
@@ -218,6 +218,12 @@ describe('the advice of an answer', () => {
     ['a tenant that a pooler does not know', advice('XX000', true), /ended the login: check host/],
     ['a statement that took too long', advice('57014'), /statement_timeout/],
     ['a lock', advice('55P03'), /pg_locks/],
+    ['a right', advice('42501', false, 'permission denied for table orders'), /crossfade doctor/],
+    [
+      'a setting under which no trigger runs',
+      advice('42501', false, 'keine Berechtigung, um Parameter »session_replication_role« zu setzen'),
+      /no grant helps.*RESET session_replication_role/,
+    ],
     ['a function that is missing', advice('42883'), /crossfade migrate/],
     ['a server that is away', advice('ECONNREFUSED'), /Check that Postgres runs/],
   ])('%s', (_what, said, wanted) => {

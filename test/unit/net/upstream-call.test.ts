@@ -336,3 +336,26 @@ describe('a kept connection that the server closed meanwhile', () => {
     });
   });
 });
+
+describe('what a server sends behind its whole answer', () => {
+  const FORGED = 'HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged';
+  it.each([
+    ['the body of a 204', 'GET', 'HTTP/1.1 204 No Content\r\n\r\n', 'hello', 204, ''],
+    ['the body of a HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n', 'hello', 200, ''],
+    ['more than it said', 'PUT', 'HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nok', 'more', 201, 'ok'],
+    ['an answer to nothing', 'GET', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok', FORGED, 200, 'ok'],
+  ])('is no part of it, nor of the next one: %s', async (_, method, answer, further, status, body) => {
+    let served = 0;
+    const server = await speaking((socket) => {
+      socket.on('data', () => {
+        served += 1;
+        socket.write(served === 1 ? `${answer}${further}` : 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext');
+      });
+    });
+    const call = caller();
+    const first = await call(server.url, { method });
+    expect([first.status, Buffer.from(first.body).toString()]).toEqual([status, body]);
+    const next = await call(server.url);
+    expect([Buffer.from(next.body).toString(), served]).toEqual(['next', 2]);
+  });
+});

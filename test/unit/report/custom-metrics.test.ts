@@ -170,6 +170,15 @@ describe('a criterion on a metric', () => {
     );
   });
 
+  it('shows four digits of what was seen, in the figure as in the sentence', () => {
+    const of = (sum: number) =>
+      metricFinding(ruleOf({ ...BASKET, atLeast: 10 }), [
+        { minute: 1, side: 'shadow', metric: 'value.basket', n: 1_000, sum, squares: sum ** 2 / 1_000 + 999 },
+      ]);
+    expect(of(12_345.678)).toMatchObject({ seen: 12.35, says: expect.stringContaining('is 12.35 on average') });
+    expect(of(10_000.04)).toMatchObject({ seen: 10, says: expect.stringContaining('is 10 on average') });
+  });
+
   it('fails 3.72 standard errors beyond its limit, which chance brings once in ten thousand looks', () => {
     // A thousand figures with a variance of 1.
     const beyond = (errors: number, limit: object) => {

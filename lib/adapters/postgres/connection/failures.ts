@@ -26,9 +26,9 @@ export function isFatal(error: unknown): boolean {
 export function translated(error: unknown, attempted: Attempted): CrossfadeError {
   const failure = classify(error);
   const { code, retryable } = FAILURES[failure];
-  const advice = adviceOf(codeOf(error), failure, isFatal(error));
-  const sqlstate = isSqlstate(codeOf(error)) ? codeOf(error) : undefined;
   const said = seenOf(error, attempted.deadlineMs);
+  const advice = adviceOf(codeOf(error), failure, isFatal(error), said);
+  const sqlstate = isSqlstate(codeOf(error)) ? codeOf(error) : undefined;
   const details = {
     sqlstate,
     /** What the server answered, without the statement and the advice. */

@@ -90,8 +90,13 @@ const LOGIN_ADVICE = {
     'The server, or a pooler in front of it, ended the login: check host, port, database and role in the address, and the log of the server.',
 } as const;
 
-/** @param fatal the server ended the session with this answer */
-export function adviceOf(code: string, failure: FailureClass, fatal: boolean): string {
+/** What no grant helps against: the role may not even say that its triggers are to run. The server names the parameter in every language. */
+const NO_TRIGGERS =
+  'Whatever is written under this setting fires no trigger, so its changes would be missed, and no grant helps: ALTER ROLE … RESET session_replication_role, or ALTER DATABASE … RESET session_replication_role, or ALTER ROLE … IN DATABASE … RESET session_replication_role, wherever psql shows it with \\drds.';
+
+/** @param fatal the server ended the session with this answer @param said what it answered */
+export function adviceOf(code: string, failure: FailureClass, fatal: boolean, said = ''): string {
+  if (failure === 'denied' && said.includes('session_replication_role')) return NO_TRIGGERS;
   if (fatal && /^(42704|22023|42602|08P01)$/.test(code)) return LOGIN_ADVICE.parameter;
   if (fatal && failure === 'other') return LOGIN_ADVICE.other;
   return ADVICE[code] ?? FAILURES[failure].advice;

@@ -78,7 +78,7 @@ function triggersOfPartitions({ primary, shadow }: Dependents): PromotionItem[] 
 
 const MOST_NAMES = 3;
 
-/** A partition of the primary is one of the old table after promotion: what names it goes on with that. */
+/** After promotion the name of a partition of the primary is that of one of the old table. */
 function ofPartitionsAlone({ primary, ofPartitions = [] }: Dependents): PromotionItem[] {
   const keys = ofPartitions.filter(({ kind }) => kind === 'foreign key');
   const users = ofPartitions.filter(({ kind, root }) => kind === 'user' && root === primary.oid);
