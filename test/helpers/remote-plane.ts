@@ -120,6 +120,38 @@ export function dyingAt(when: 'before' | 'after', name: string): (remote: Remote
   };
 }
 
+/** A link that hangs: the first answer to a script of each of these names is lost. @param limits of the calls that were lost, in ms */
+export function losingAnswersOf(
+  names: readonly string[],
+  limits: [string, number | undefined][],
+): (remote: Remote) => Remote {
+  const hanging = (connection: PgConnection): PgConnection => ({
+    ...connection,
+    async script(text, options) {
+      await connection.script(text, options);
+      const name = names.find((one) => text.includes(`crossfade.${one}(`));
+      if (name === undefined || limits.some(([lost]) => lost === name)) return;
+      limits.push([name, options?.deadlineMs]);
+      throw died();
+    },
+  });
+  return (remote) => ({
+    ...remote,
+    primary: { ...remote.primary, owner: hanging(remote.primary.owner) },
+    shadow: { ...remote.shadow, connection: hanging(remote.shadow.connection) },
+  });
+}
+
+/** A mover that asks the primary once, where others come again and again. */
+export const triedOnce = (remote: Remote): Remote => {
+  const { owner } = remote.primary;
+  const once: PgConnection = {
+    ...owner,
+    call: (text, values, options) => owner.call(text, values, { ...options, attempts: 1 }),
+  };
+  return { ...remote, primary: { ...remote.primary, owner: once } };
+};
+
 /** Rows that only one of the two databases has, as texts: the oracle, which knows nothing of the product. */
 export async function rowsApart(
   { primary, shadow }: TwoDatabases,

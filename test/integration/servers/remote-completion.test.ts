@@ -11,10 +11,12 @@ import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { eventually } from '../../helpers/postgres-tables.ts';
 import {
   dyingAt,
+  losingAnswersOf,
   type RemotePlane,
   remotePlane,
   rowsApart,
   type TwoDatabases,
+  triedOnce,
   twoDatabases,
 } from '../../helpers/remote-plane.ts';
 
@@ -199,6 +201,19 @@ describe.skipIf(inject('servers') === null)('completion between two clusters', (
     else expect(await apart()).toMatchObject({ right: [] });
   });
 
+  it('goes on within seconds where the answer of a step is lost on a link that hangs', async () => {
+    await ready();
+    for (const what of ['promote', 'revert'] as const) {
+      const limits: [string, number | undefined][] = [];
+      const mover = remotePlane(two, SALES, losingAnswersOf(['hand_over', 'take_over'], limits));
+      expect(await moved(what, mover)).toMatchObject({ kind: 'swapped' });
+      await mover.close();
+      expect(Object.fromEntries(limits)).toEqual({ hand_over: 3_000, take_over: 3_000 });
+      const [taking, left] = what === 'promote' ? (['shadow', 'primary'] as const) : (['primary', 'shadow'] as const);
+      expect([await takesWrites(taking), await takesWrites(left)]).toEqual([true, false]);
+    }
+  });
+
   it('is put off while a key is in quarantine, and writes go on', async () => {
     await ready();
     await two.primary.owner.unsafe(
@@ -208,6 +223,17 @@ describe.skipIf(inject('servers') === null)('completion between two clusters', (
       kind: 'postponed',
       why: expect.stringContaining('quarantine'),
     });
+    expect([await takesWrites('primary'), await takesWrites('shadow')]).toEqual([true, false]);
+  });
+
+  it('is put off while a transaction has its table, and says which', async () => {
+    const hurried = remotePlane(two, SALES, triedOnce);
+    const put = await two.primary.sql.begin(async (open) => {
+      await open`INSERT INTO sales (value) VALUES ('open')`;
+      return hurried.promote(SALES, step('completed'));
+    });
+    await hurried.close();
+    expect(put).toMatchObject({ kind: 'postponed', why: expect.stringMatching(/ Held by .*process \d+/) });
     expect([await takesWrites('primary'), await takesWrites('shadow')]).toEqual([true, false]);
   });
 

@@ -22,8 +22,8 @@ import type { Swap } from '../../../ports/swapping.ts';
 import { PROGRESS, whole } from '../capture/arming.ts';
 import { recordShape, recordUsed } from '../capture/shape.ts';
 import { callJson } from '../connection/calls.ts';
-import { sqlstateOf } from '../connection/connection.ts';
-import { BUSY } from '../swapping/swap-answer.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
+import { BUSY, type Holder, heldBy, LOCK_NOT_GRANTED } from '../swapping/swap-answer.ts';
 import { type CompiledRemote, compileRemote } from './compile.ts';
 import { remoteConverging } from './converging.ts';
 import type { Remote } from './remote.ts';
@@ -45,7 +45,24 @@ const CHANGED = 'CF003';
 /** DDL under short locks, so that the application does not queue behind it. */
 export const SHORTLY = { deadlineMs: 30_000, attempts: 10, settings: { lock_timeout: '500ms' } };
 
-const shortly = (meaning: Stated | undefined) => ({ ...SHORTLY, settings: { ...SHORTLY.settings, ...meaning } });
+/** Of the first attempt: where its answer is lost on a link that hangs, no side takes writes until the next one. */
+const AT_ONCE_MS = 3_000;
+
+/** A step after which no side takes writes, or before which none does. One that was carried out already says so (`NOT_NOW`). */
+async function atOnce(
+  connection: PgConnection,
+  statements: readonly string[],
+  meaning: Stated | undefined,
+): Promise<void> {
+  const text = statements.join(';\n');
+  const settings = { ...SHORTLY.settings, ...meaning };
+  try {
+    await connection.script(text, { deadlineMs: AT_ONCE_MS, attempts: 1, settings });
+  } catch (error) {
+    if (!isCrossfadeError(error) || !error.retryable) throw error;
+    await connection.script(text, { ...SHORTLY, settings });
+  }
+}
 
 /** Statements, and the settings that the functions of theirs are made under. */
 export type Receiving = { statements: readonly string[]; meaning: Stated | undefined };
@@ -69,7 +86,7 @@ export async function handOver(remote: Remote, step: Swap, receiving: Receiving)
     const left = await drain(remote, fromEpoch, { most: 0, calls: Number.POSITIVE_INFINITY, untilMs });
     if (left > 0) return await goOn(remote, `${left} changes are not on the other side yet`);
     const handing = `SELECT crossfade.hand_over(${quoteText(id)}, ${whole(fromEpoch)}, ${whole(toEpoch)}, ${whole(version)}, ${quoteText(stage)})`;
-    await owner.script([handing, ...receiving.statements].join(';\n'), shortly(receiving.meaning));
+    await atOnce(owner, [handing, ...receiving.statements], receiving.meaning);
     return { kind: 'handed_over', readOnlySinceMs };
   } catch (error) {
     const sqlstate = sqlstateOf(error) ?? '';
@@ -77,14 +94,23 @@ export async function handOver(remote: Remote, step: Swap, receiving: Receiving)
     // The answer of an earlier attempt was lost.
     if ((await readSide(owner, id))?.epoch === toEpoch)
       return { kind: 'handed_over', readOnlySinceMs: remote.clock.monotonicMs() };
+    if (sqlstate === LOCK_NOT_GRANTED) return goOn(remote, await blockedBy(remote));
     return goOn(remote, isCrossfadeError(error) ? String(error.details.said) : String(error));
   }
+}
+
+async function blockedBy({ cutover: { id }, primary }: Remote): Promise<string> {
+  const holders = await primary.owner.call<Holder>(
+    "SELECT h.* FROM crossfade.cutover c CROSS JOIN LATERAL crossfade.lock_holders('', ARRAY[c.primary_oid]) h WHERE c.id = $1::text",
+    [id],
+  );
+  return `the lock on its table was not granted in time. ${heldBy(holders)}`;
 }
 
 /** Writes go on at once, and not only when the seconds are over; where a person has them refused, at the end of that. */
 async function goOn({ cutover: { id }, primary }: Remote, why: string): Promise<HandedOver> {
   await primary.owner.call('SELECT crossfade.put_off_hand_over($1::text)', [id]);
-  return { kind: 'postponed', why: `Not handed over yet: ${why}. Nothing was changed.` };
+  return { kind: 'postponed', why: `Not handed over yet: ${why.replace(/\.$/, '')}. Nothing was changed.` };
 }
 
 /** @returns changes that are left: none, `most` or fewer, or what was left when time or calls were over */
@@ -150,7 +176,7 @@ async function openShadow(remote: Remote, side: Side, { flow, back }: CompiledRe
     recordShape(id),
     ...sequences,
   ];
-  await connection.script(statements.join(';\n'), shortly(back.meaning));
+  await atOnce(connection, statements, back.meaning);
 }
 
 /** What is left of capture is taken away when the cutover starts again or is forgotten: to drop a trigger would lock out readers. */
@@ -159,8 +185,11 @@ async function openPrimary(remote: Remote, side: Side, { flow, back }: CompiledR
   const { owner } = remote.primary;
   const table = flow.source;
   const sequences = await advanceSequences(back, remote.shadow.connection, table, owner);
-  const statements = [taking({ id, side, direction: 'none', table, other: flow.target.name }), ...sequences];
-  await owner.script(statements.join(';\n'), SHORTLY);
+  await atOnce(
+    owner,
+    [taking({ id, side, direction: 'none', table, other: flow.target.name }), ...sequences],
+    flow.meaning,
+  );
 }
 
 // ------------------------------------------------------------------------------------------------------------- end
