@@ -293,7 +293,11 @@ export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; m
     tests: ['converge', 'reordered', 'invariants', 'raising', 'same-key', 'unfit', 'validator', 'capture-unfailing'],
     mutants: CONVERGE,
   },
-  { file: 'apply', tests: ['converge', 'invariants', 'same-key', 'unfit', 'equal-not-identical'], mutants: APPLY },
+  {
+    file: 'apply',
+    tests: ['converge', 'invariants', 'same-key', 'unfit', 'equal-not-identical', 'partitioned-shadow'],
+    mutants: APPLY,
+  },
   {
     file: 'names',
     tests: [
