@@ -290,7 +290,17 @@ const SESSION: readonly NamedMutant[] = [
 export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; mutants: readonly NamedMutant[] }[] = [
   {
     file: 'converge',
-    tests: ['converge', 'reordered', 'invariants', 'raising', 'same-key', 'unfit', 'validator', 'capture-unfailing'],
+    tests: [
+      'converge',
+      'reordered',
+      'equal-not-identical',
+      'invariants',
+      'raising',
+      'same-key',
+      'unfit',
+      'validator',
+      'capture-unfailing',
+    ],
     mutants: CONVERGE,
   },
   {
