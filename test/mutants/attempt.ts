@@ -130,7 +130,8 @@ async function inTemplate<T>(
 /** The rest of a program that was started with `attempt FILE`: the attempts of that file, each answered over the channel to its parent, which hears of every round, too. */
 export async function attemptFile(root: string, file: string): Promise<void> {
   const attempts = JSON.parse(readFileSync(file, 'utf8')) as Attempt[];
-  process.on('disconnect', () => process.exit());
+  // Whoever has asked is gone: with this process those end that run its tests.
+  process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'));
   process.channel?.unref();
   await attemptAll(
     root,

@@ -290,10 +290,24 @@ const SESSION: readonly NamedMutant[] = [
 export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; mutants: readonly NamedMutant[] }[] = [
   {
     file: 'converge',
-    tests: ['converge', 'reordered', 'invariants', 'raising', 'same-key', 'unfit', 'validator', 'capture-unfailing'],
+    tests: [
+      'converge',
+      'reordered',
+      'equal-not-identical',
+      'invariants',
+      'raising',
+      'same-key',
+      'unfit',
+      'validator',
+      'capture-unfailing',
+    ],
     mutants: CONVERGE,
   },
-  { file: 'apply', tests: ['converge', 'invariants', 'same-key', 'unfit', 'equal-not-identical'], mutants: APPLY },
+  {
+    file: 'apply',
+    tests: ['converge', 'invariants', 'same-key', 'unfit', 'equal-not-identical', 'partitioned-shadow'],
+    mutants: APPLY,
+  },
   {
     file: 'names',
     tests: [

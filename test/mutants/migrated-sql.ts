@@ -187,7 +187,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'record_foreign_write',
-    tests: ['verify', 'blind', 'for-people', 'contract'],
+    tests: ['verify', 'blind', 'for-people', 'contract', 'long-keys', 'sync-status'],
     mutants: [
       ['a foreign write is ours', 'session_user', 'current_user'],
       ['foreign writes are counted once', 'writes = f.writes + 1', 'writes = f.writes'],

@@ -29,6 +29,8 @@ export const REASONS: Readonly<Record<string, string>> = {
     'a segment without divergences has no samples',
   [`verify.ts: < → <= in ${JSON.stringify(`AND v_pass.counted_pages < \${sourceSize(flow)} / current_setting('block_size')::`)}`]:
     'no row is on the pages after the last one',
+  [`verify.ts: < → <= in ${JSON.stringify("WHERE p.ctid >= format('(%s,0)', v_pass.counted_pages)::tid AND p.ctid < format(")}`]:
+    'no row has the place 0 of a page',
   [`verify.ts: one more in ${JSON.stringify(`SELECT coalesce(sum(g.rows), 0) INTO v_rows FROM \${segment} g;`)}`]:
     'where no segment is, nothing is proven, and this is not reached',
   [`lib/core/holds/freeze.ts: < → <= in ${JSON.stringify('return on(day - 1) && minute < toMinute ? toMinute - minute : 0;')}`]:

@@ -74,7 +74,7 @@ const kindOfRange = (address: ipaddr.IPv4 | ipaddr.IPv6): AddressKind => KINDS[a
 function parse(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
   const bare = text.split('%')[0]!;
-  if (!/^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(bare) || !URL.canParse(`http://[${bare}]/`)) return null;
+  if (!/^[0-9a-f.]*:[0-9a-f:.]*$/i.test(bare) || !URL.canParse(`http://[${bare}]/`)) return null;
   // As the host of a URL an address has groups alone. The library reads '::10.0.0.1' as another address than '::a00:1'.
   return ipaddr.IPv6.parse(new URL(`http://[${bare}]/`).hostname.slice(1, -1));
 }

@@ -184,3 +184,31 @@ describe('I1 any order of writes, calls and open transactions', () => {
     );
   }, 60_000);
 });
+
+describe('in a shadow of partitions, whose key has the day in it, too', () => {
+  it('the row of that key alone is begun anew, in its partition or in another', async () => {
+    const cutover: TableCutover = {
+      id: 'visit',
+      validation: 'strict',
+      table: { primary: 'public.visit', shadow: 'public.visit_v2', columns: { tier: { added: true } } },
+    };
+    await db.sql.unsafe(`CREATE TABLE visit (id integer PRIMARY KEY, day integer NOT NULL, name text);
+      CREATE TABLE visit_v2 (id integer, day integer, name text, tier text DEFAULT 'standard', PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+      CREATE TABLE visit_low PARTITION OF visit_v2 FOR VALUES FROM (0) TO (10);
+      CREATE TABLE visit_high PARTITION OF visit_v2 FOR VALUES FROM (10) TO (20);
+      INSERT INTO visit VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c'), (4, 14, 'd')`);
+    await plane.start(cutover);
+    await plane.copy('visit', 1);
+    await db.sql.unsafe("SET crossfade.writing = 'on'; UPDATE visit_v2 SET tier = 'gold'; RESET crossfade.writing");
+    await db.sql.unsafe(`BEGIN; DELETE FROM visit WHERE id IN (1, 3); INSERT INTO visit VALUES (1, 1, 'A'), (3, 13, 'C');
+      UPDATE visit SET name = 'B' WHERE id = 2; COMMIT`);
+    await plane.settle('visit', 1);
+    expect([...(await db.sql.unsafe('SELECT * FROM visit_v2 ORDER BY id'))]).toEqual([
+      { id: 1, day: 1, name: 'A', tier: 'standard' },
+      { id: 2, day: 2, name: 'B', tier: 'gold' },
+      { id: 3, day: 13, name: 'C', tier: 'standard' },
+      { id: 4, day: 14, name: 'd', tier: 'gold' },
+    ]);
+    await plane.forget('visit');
+  });
+});

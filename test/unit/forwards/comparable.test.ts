@@ -133,6 +133,16 @@ const KINDS: readonly [kind: string, of: (n: 1 | 2) => unknown, equal: Verdict, 
     'equal',
     'different',
   ],
+  [
+    'a map of names and objects',
+    (n) =>
+      new Map<unknown, unknown>([
+        ['a', 1],
+        [{ n }, 2],
+      ]),
+    'equal',
+    'different',
+  ],
   ['URLs', (n) => new URL(`https://example.com/${n}`), 'equal', 'different'],
   ['queries', (n) => new URLSearchParams({ a: String(n) }), 'equal', 'different'],
   ['headers', (n) => new Headers({ a: String(n) }), 'equal', 'different'],

@@ -6,7 +6,7 @@ import { conditionText } from '../../../lib/core/conditions/show.ts';
 import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
-import { bucketIndex, bucketUpperMs } from '../../../lib/core/gates/histogram.ts';
+import { latencyLimit } from '../../../lib/core/gates/limits.ts';
 import type { MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { TableStatus, VerificationResult } from '../../../lib/core/gates/table-status.ts';
 import { gateInput, type WholeInput } from '../../helpers/parts.ts';
@@ -458,12 +458,13 @@ describe('the guards', () => {
       evaluate(slower(healthy({ policy: { latencyFloorMs, latencyIncreaseRollback: 1 } }), 90)).reasons.find(
         ({ code }) => code === 'latency_p50',
       )!.says;
-    // The edge below the bucket of 10 ms, in which all of the primary is.
-    const baseline = bucketUpperMs(bucketIndex(10) - 1);
+    const input = slower(healthy({ policy: { latencyFloorMs: 0, latencyIncreaseRollback: 1 } }), 90);
+    const { baseline: past } = evaluateGates(gateInput(input)).evidence;
+    const baseline = latencyLimit(past, DEFAULT_POLICY, 'latency_p50').primaryMs;
     const atShare = `The limit is the primary's p50 of 9.9 ms and 100 % of it (latencyIncreaseRollback).`;
     for (const floor of [0, 5, baseline]) expect(says(floor)).toContain(atShare);
     expect(says(baseline + 2)).toContain(
-      `The limit is the primary's p50 of 9.9 ms and the floor of 11.8 ms (latencyFloorMs), which is more than 100 % of it (latencyIncreaseRollback).`,
+      `The limit is the primary's p50 of 9.9 ms and the floor of 11.9 ms (latencyFloorMs), which is more than 100 % of it (latencyIncreaseRollback).`,
     );
   });
 

@@ -224,6 +224,11 @@ describe('a criterion', () => {
     ['that was never asked', situation(null), 'hold'],
     ['that failed long ago', situation({ atMs: NOW - 5 * MINUTE_MS }), 'hold'],
     ['that passed long ago', situation({ answer: 'passes', atMs: NOW - 5 * MINUTE_MS }), 'hold'],
+    // Twice the time between two observations, and two minutes.
+    ['that failed as long ago as counts', situation({ atMs: NOW - 4 * MINUTE_MS }), 'rollback'],
+    ['that failed longer ago', situation({ atMs: NOW - 4 * MINUTE_MS - 1 }), 'hold'],
+    ['that passed two hours ago', situation({ answer: 'passes', atMs: NOW - 122 * MINUTE_MS }, {}, HOURLY), 'pass'],
+    ['that passed longer ago', situation({ answer: 'passes', atMs: NOW - 122 * MINUTE_MS - 1 }, {}, HOURLY), 'hold'],
     ['that passed in an earlier run', situation({ answer: 'passes', epoch: 2 }), 'hold'],
     ['that has failed since before the start', situation({ sinceMs: started.atMs - 1 }), 'hold'],
     [

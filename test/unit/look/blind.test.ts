@@ -73,14 +73,22 @@ describe('without figures in the last three minutes', () => {
 
 describe('without ticks', () => {
   const state = { stageKind: 'ramp', stage: 'test_1', enteredAtMs: scenes.NOW - 3_600_000 } as Judgement['state'];
-  const at = (last: number | null) =>
+  const at = (last: number | null, of = state) =>
     blindOf({
-      state,
+      state: of,
       verdict: { conditions: [] } as unknown as Judgement['verdict'],
       last: last === null ? null : ({ atMs: last } as Judgement['last']),
       windows: [],
       nowMs: scenes.NOW,
     });
+
+  it('for three minutes after a stage was entered nothing is missing yet', () => {
+    const entered = (agoMs: number) => ({ ...state, enteredAtMs: scenes.NOW - agoMs });
+    expect([0, 60_000, 179_999].map((ago) => at(null, entered(ago)))).toEqual([null, null, null]);
+    expect(at(null, entered(180_000))?.text).toMatch(/^No tick in this stage: /);
+    expect(at(scenes.NOW - 180_000)).toBeNull();
+    expect(at(scenes.NOW - 180_001)).not.toBeNull();
+  });
 
   it('nothing is known to be well, whatever the figures say', () => {
     expect(at(scenes.NOW - 181_000)).toEqual({

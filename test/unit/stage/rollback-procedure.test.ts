@@ -48,6 +48,21 @@ describe('a step of a rollback', () => {
     expect(seen({}, { ...STATE, stageKind: 'disabled' })).toEqual([]);
   });
 
+  it('has taken the time from the decision until it was seen, and none by a clock that is behind', () => {
+    const windows = [reads(DECIDED), reads(DECIDED + 1, 9, 'primary')];
+    const took = (afterMs: number, decidedMs = NOW) =>
+      stepsSeen(
+        { ...STATE, rollback: { ...rollback, fromStage: 'completed', atMs: decidedMs } },
+        { ...ALL, windows, nowMs: NOW + afterMs },
+      ).map(({ name, tookMs }) => [name, tookMs]);
+    const alike = (tookMs: number) => ['tables_swapped', ...STEPS.slice(0, 3)].map((name) => [name, tookMs]);
+    expect(took(4_321)).toEqual(alike(4_321));
+    expect(took(0)).toEqual(alike(0));
+    expect(took(-1)).toEqual(alike(0));
+    // The minute in which somebody has read last is over then.
+    expect(took(3 * MINUTE_MS, NOW + 20_000)).toEqual([...alike(3 * MINUTE_MS - 20_000), ['reads_left', 40_000]]);
+  });
+
   it.each<[string, RollbackStepName[], Partial<ProcedureFacts>]>([
     ['no flags', ['flags_safe'], { deployed: null }],
     ['flags without the cutover', ['flags_safe'], { deployed: deployed(null) }],
