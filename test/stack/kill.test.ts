@@ -48,7 +48,7 @@ const SPEED = 60;
 const KILLS = 20;
 const WRITERS = 4;
 /** From one kill to the next, in answers of all functions: several a second where nothing else is at work. */
-const ANSWERS_BETWEEN = 4;
+const ANSWERS_BETWEEN = 3;
 /** Answers until something has come that is waited for. Ten times what it takes. */
 const MOST_ANSWERS = 4_000;
 /** Nobody has answered for so long: something hangs. */
@@ -56,7 +56,7 @@ const SILENCE_MS = 60_000;
 /** What AppConfig answers to the next request, from kill to kill; `null` as it should. */
 const REFUSALS = [null, null, 'conflict', 'internal', 'throttle', 'reset'] as const;
 /** Milliseconds in each direction, one of them from kill to kill. */
-const DELAYS_MS = [0, 0, 2, 10, 40];
+const DELAYS_MS = [0, 0, 0, 2, 20];
 // Against a test that never ends.
 vi.setConfig({ testTimeout: 1_800_000 });
 const random = seeded(SEED);
