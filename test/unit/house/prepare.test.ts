@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { needsServers } from '../../../infra/bootstrap.mjs';
 import { readJavaVersion } from '../../../infra/java.mjs';
-import { isNodeRecent, staleness, startupProblems } from '../../../infra/prepare.mjs';
+import { isNodeRecent, staleness, startupProblems, withAddresses } from '../../../infra/prepare.mjs';
 
 const JAVA_17 = () => ({ ok: true, found: '17.0.15' });
 const NO_JAVA = () => ({ ok: false, found: 'none' });
@@ -81,5 +81,31 @@ describe('installed packages', () => {
     ],
   ])('are stale when %s', (_, installed, why) => {
     expect(staleness(wanted, installed)).toBe(why);
+  });
+});
+
+describe('the addresses of packages', () => {
+  const settings = { registry: 'https://registry.example/', '@own:registry': 'https://own.example/npm' };
+  const addressOf = (path: string, entry: object) =>
+    withAddresses({ packages: { [path]: { version: '1.2.3', integrity: 'sha512-x', ...entry } } }, settings).packages[
+      path
+    ];
+
+  it.each([
+    ['node_modules/a', {}, 'https://registry.example/a/-/a-1.2.3.tgz'],
+    ['node_modules/a/node_modules/@scope/b', {}, 'https://registry.example/@scope/b/-/b-1.2.3.tgz'],
+    ['node_modules/@own/c', {}, 'https://own.example/npm/@own/c/-/c-1.2.3.tgz'],
+    ['node_modules/other', { name: 'real' }, 'https://registry.example/real/-/real-1.2.3.tgz'],
+  ])('of %s with %j is %s', (path, entry, address) => {
+    expect(addressOf(path, entry)?.resolved).toBe(address);
+  });
+
+  it('are given to nothing without a hash, and change nothing else', () => {
+    expect(addressOf('', { integrity: undefined })).toEqual({ version: '1.2.3', integrity: undefined });
+    expect(addressOf('node_modules/a', { dev: true })).toMatchObject({
+      version: '1.2.3',
+      integrity: 'sha512-x',
+      dev: true,
+    });
   });
 });
