@@ -71,7 +71,8 @@ export function install({ print = console.log } = {}) {
  */
 function installExactly() {
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-  if (installAddressed(['ci', ...quiet])?.status === 0) return { status: 0 };
+  const addressed = installAddressed(['ci', ...quiet]);
+  if (addressed?.status === 0) return addressed;
   const run = runNpm(['ci', ...quiet]);
   return run.status !== 0 && run.stderr.includes('EUSAGE') ? runNpm(['install', '--no-save', ...quiet]) : run;
 }

@@ -9,7 +9,7 @@
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
-import { type CutoverDeclaration, type CutoverState, initialState, type Side } from '../../core/cutover/cutover.ts';
+import { type CutoverDeclaration, type CutoverState, initialState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { authoritativeSide, isHandedOver } from '../../core/forwards/forward.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -71,21 +71,33 @@ export function handOverMs({ clock }: Pick<StatePorts, 'clock'>, { state, epochS
 }
 
 /**
- * Once the intent is durable: that its side still takes the writes.
+ * Once the intent is durable: that the side by which it was made still takes the writes. Else it is withdrawn.
  * @throws CrossfadeError `copy_pending` when it does not: nothing may be sent
  */
 export async function demandSide(
-  ports: StatePorts,
+  ports: StatePorts & Pick<Ports, 'intents' | 'log'>,
   declaration: CutoverDeclaration,
-  { askedMs }: KnownState,
-  side: Side,
+  { askedMs, state: known }: KnownState,
+  forward: string,
 ): Promise<void> {
   if (ports.clock.monotonicMs() - askedMs < STATE_COUNTS_MS) return;
-  const { state } = await readState(ports, declaration);
-  if (authoritativeSide(state) === side) return;
-  throw new CrossfadeError(
+  try {
+    const { state } = await readState(ports, declaration);
+    if (authoritativeSide(state) === authoritativeSide(known)) return;
+    throw changedSides(declaration.id);
+  } catch (error) {
+    // One that cannot be withdrawn is found out about by asking its side.
+    await ports.intents
+      .withdraw(declaration.id, forward)
+      .catch((cause: unknown) => ports.log.failure('forward_not_settled', cause, { cutover: declaration.id }));
+    throw error;
+  }
+}
+
+function changedSides(cutover: string): CrossfadeError {
+  return new CrossfadeError(
     'copy_pending',
-    `Cutover '${declaration.id}' has just changed its sides. Nothing was written; try again.`,
+    `Cutover '${cutover}' has just changed its sides. Nothing was written; try again.`,
     { retryable: true, details: { retryAfterMs: 1_000 } },
   );
 }

@@ -40,7 +40,7 @@ export type WritePlace = { side: Side; forward: string | null };
 
 export type WriteOutcome = 'applied' | 'refused' | 'unknown';
 
-type Needs = Pick<Ports, 'intents' | 'forwards' | 'realNow' | 'clock' | 'ids' | 'wakeUps'> & StatePorts;
+type Needs = Pick<Ports, 'intents' | 'forwards' | 'realNow' | 'clock' | 'ids' | 'wakeUps' | 'log'> & StatePorts;
 
 /**
  * @param deadlineMs on the monotonic clock
@@ -68,11 +68,7 @@ export async function intendWrite(
   if (!syncsShadow(state)) return { side, forward: null };
   const forward = newForward(written, write, ports.ids.next(), ports.realNow());
   const recorded = await ports.intents.intend(forward, { receipt: write.intent });
-  if (recorded.id === forward.id)
-    await demandSide(ports, declaration, known, side).catch(async (error: unknown) => {
-      await ports.intents.withdraw(cutover, forward.id);
-      throw error;
-    });
+  if (recorded.id === forward.id) await demandSide(ports, declaration, known, forward.id);
   // The first answer may have been lost and the sides may have changed since: what is recorded decides.
   return { side: otherSide(recorded.side), forward: recorded.id };
 }

@@ -64,12 +64,7 @@ export async function proxyWrite(
     return { ...(await callSide(ports, declaration, side, request)), ...chosen, forward: 'none' };
   const forward = recorded ?? forwardFrom(side);
   if (!recorded) await ports.intents.intend(forward);
-  try {
-    await demandSide(ports, declaration, known, side);
-  } catch (error) {
-    await conclude(ports, forward, 'refused');
-    throw error;
-  }
+  await demandSide(ports, declaration, known, forward.id);
   const { answer, mark } = await writeOnce(ports, declaration, forward, request);
   return { ...answer, ...chosen, forward: mark };
 }
