@@ -46,7 +46,7 @@ export async function bundlePage(entry) {
   };
 }
 
-/** The page draws straight lines. Of uPlot the other kinds are left out: nothing in it calls them but whoever asks for one by its name. */
+/** The page draws straight lines. Of uPlot the other kinds are left out: they are called by name only, and the page names none. */
 const plainLines = {
   name: 'plain-lines',
   setup({ onLoad }) {

@@ -142,7 +142,7 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   rollbackOnShadowFailure:
     "inline only: a row that the shadow does not take fails the application's write with the SQLSTATE of the shadow; otherwise the write goes on, leaves a hint, and is counted in `status` and `crossfade.inline_failure`",
   redact:
-    'columns of either table whose values are shown to nobody: `inspect --values` and the page write `redacted` in their place, for those who have the scope `rows:read`, too. A column that is copied under another name is redacted under both, and with any in the list everything that is computed is. The key of a row is shown everywhere',
+    'columns of either table whose values are never shown: `inspect --values` and the page write `redacted` in their place, for those who have the scope `rows:read`, too. A column that is copied under another name is redacted under both, and with any in the list everything that is computed is. The key of a row is shown everywhere',
   requireRehearsal:
     'a start wants the report of a rehearsal that passed, of this declaration and these tables: `crossfade rehearse ID …`, then `crossfade start ID --rehearsal FILE`. `signedBy` lists thumbprints of the keys that may have signed it, as `crossfade rehearse` prints them, any by default; `hours` is how old it may be, 168 by default; `true` means both defaults',
   'backfill.outboxAgeMs': 'the copy of existing rows waits while the oldest change is older',

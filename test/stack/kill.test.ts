@@ -51,7 +51,7 @@ const WRITERS = 4;
 const ANSWERS_BETWEEN = 3;
 /** Answers until something has come that is waited for. Ten times what it takes. */
 const MOST_ANSWERS = 4_000;
-/** Nobody has answered for so long: something hangs. */
+/** No function has answered for so long: something hangs. */
 const SILENCE_MS = 60_000;
 /** What AppConfig answers to the next request, from kill to kill; `null` as it should. */
 const REFUSALS = [null, null, 'conflict', 'internal', 'throttle', 'reset'] as const;

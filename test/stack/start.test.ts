@@ -18,7 +18,7 @@ const ROLLED_BACK = 4;
 
 let nextBase = 20_000 + (process.pid % 200) * 50;
 
-/** Free ports in a row, far from those of a person's own `npm start`, and given to nobody else in this run. */
+/** Free ports in a row, far from those of a person's own `npm start`, and given to no other test of this run. */
 async function freeBase(): Promise<number> {
   for (;;) {
     const base = nextBase;
