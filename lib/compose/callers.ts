@@ -33,22 +33,26 @@ export function composeForCallers(
   const env = readEnvironment(variables);
   const composition = compose(variables, env);
   const { realNow } = composition;
-  const keys = once(async () => {
-    const { signingKeys } = await import('../adapters/http/signing-keys.ts');
-    return signingKeys({
+  const tokens = once(async () => {
+    const [{ signingKeys }, { verifier }] = await Promise.all([
+      import('../adapters/http/signing-keys.ts'),
+      import('../adapters/http/verifier.ts'),
+    ]);
+    const keys = signingKeys({
       ...(await wayToIssuer(env)),
       configured: env.CROSSFADE_JWKS ?? null,
       issuer: askedIssuer(env),
       url: env.CROSSFADE_JWKS_URL,
       nowMs: realNow,
     });
+    return verifier(keys, tokenRules(env));
   });
   return {
     ...composition,
     async authenticate(caller, scope) {
       const { authenticate, iamCaller } = await import('../adapters/http/authenticate.ts');
       if (env.CROSSFADE_ACCESS === 'iam') return iamCaller(caller);
-      return authenticate(caller.token, scope, { keys: await keys(), rules: tokenRules(env), realNowMs: realNow() });
+      return authenticate(caller.token, scope, await tokens(), realNow());
     },
     async rehearsal(signed, declaration) {
       const { handedRehearsal } = await import('../adapters/http/rehearsal-token.ts');

@@ -7,6 +7,7 @@ import { authenticate, type Caller, iamCaller } from '../adapters/http/authentic
 import { askIssuer } from '../adapters/http/issuer.ts';
 import { signingKeys } from '../adapters/http/signing-keys.ts';
 import type { Scope } from '../adapters/http/token.ts';
+import { verifier } from '../adapters/http/verifier.ts';
 import { environment, realNow, systemClock } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
 import type { Metrics } from '../ports/machine.ts';
@@ -45,7 +46,7 @@ export function composeRouting(variables = environment()): RoutingComposition {
   const issuer = variables.CROSSFADE_PROFILE === 'local' || isIam ? null : rules.issuer;
   const configured = variables.CROSSFADE_JWKS || null;
   const url = variables.CROSSFADE_JWKS_URL || undefined;
-  const keys = signingKeys({ configured, issuer, url, nowMs: realNow, ask: askIssuer });
+  const tokens = verifier(signingKeys({ configured, issuer, url, nowMs: realNow, ask: askIssuer }), rules);
   const source = agentSource({
     // The agent's own port beside a deployed function; the emulator serves the same path.
     url: variables.CROSSFADE_APPCONFIG_ENDPOINT || 'http://127.0.0.1:2772',
@@ -59,7 +60,7 @@ export function composeRouting(variables = environment()): RoutingComposition {
   return {
     ports: { clock, log: lateLog(() => metrics.record('Failures', 1)), metrics },
     authenticate: async (caller, scope) =>
-      isIam ? iamCaller(caller) : authenticate(caller.token, scope, { keys, rules, realNowMs: realNow() }),
+      isIam ? iamCaller(caller) : authenticate(caller.token, scope, tokens, realNow()),
     router: routingService({
       source,
       environment: variables,

@@ -8,6 +8,7 @@ import { forwardDelivery } from '../../lib/adapters/http/deliver-forward.ts';
 import { handedRehearsal } from '../../lib/adapters/http/rehearsal-token.ts';
 import { signToken } from '../../lib/adapters/http/sign-token.ts';
 import { type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
+import { verifier } from '../../lib/adapters/http/verifier.ts';
 import type { ApiComposition } from '../../lib/compose/callers.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { routingService } from '../../lib/routing/service.ts';
@@ -29,6 +30,7 @@ const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const KEY: Jwk = { ...(pair.privateKey.export({ format: 'jwk' }) as Jwk), kid: 'test' };
 const KEYS = createLocalJWKSet({ keys: [{ ...(pair.publicKey.export({ format: 'jwk' }) as Jwk), kid: 'test' }] });
 const RULES = { issuer: 'https://issuer.test', audience: 'crossfade' };
+const TOKENS = verifier(KEYS, RULES);
 
 /** A valid token; of an operator unless scopes are given. */
 export const tokenOf = (scopes: readonly string[] = OPERATOR_SCOPES, sub = 'ada') =>
@@ -78,7 +80,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     },
     cutovers: async () => declarations,
     rehearsal: handedRehearsal,
-    authenticate: async ({ token }, scope) => authenticate(token, scope, { keys: KEYS, rules: RULES, realNowMs: NOW }),
+    authenticate: async ({ token }, scope) => authenticate(token, scope, TOKENS, NOW),
     router: async () => router,
     upstream: async () => async () => ({ status: 200, headers: {}, cookies: [], body: new Uint8Array() }),
     realNow: () => NOW,

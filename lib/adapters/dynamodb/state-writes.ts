@@ -15,7 +15,7 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 import type { CutoverState, SystemState } from '../../core/cutover/cutover.ts';
 import type { Ids } from '../../ports/machine.ts';
 import type { IdempotencyRecord, StateChange, WriteResult } from '../../ports/state.ts';
-import { deadlineOf, nothingWasWritten, storeError, type Target } from './failures.ts';
+import { nothingWasWritten, storeError, type Target, withDeadline } from './failures.ts';
 import { auditKey, type ItemKey } from './keys.ts';
 import { readItem, stateInvalid } from './state-items.ts';
 import { stateTransaction } from './state-transaction.ts';
@@ -52,7 +52,8 @@ export async function writeState<State extends CutoverState | SystemState>(
       writeId,
       nowMs: writer.nowMs(),
     });
-    const problem = await target.client.send(new TransactWriteCommand(input), deadlineOf(target)).then(
+    const send = (call: { abortSignal: AbortSignal }) => target.client.send(new TransactWriteCommand(input), call);
+    const problem = await withDeadline(target, send).then(
       () => null,
       (error: unknown) => ({ error }),
     );

@@ -1,11 +1,8 @@
 /** From an Authorization header to a subject that may do what the route needs. */
 
-import type { JWTVerifyGetKey } from 'jose';
 import { CrossfadeError } from '../../core/base/errors.ts';
-import { grantedScopes, type Scope, type TokenRules, verifyToken } from './token.ts';
-
-/** Whose tokens are believed, and when. */
-export type Verifier = { keys: JWTVerifyGetKey; rules: TokenRules; realNowMs: number };
+import { grantedScopes, type Scope } from './token.ts';
+import type { Verifier } from './verifier.ts';
 
 /** What a request says of its caller: the header with the token, and whom IAM let in. */
 export type Caller = { token: string | undefined; iamCaller: string | null };
@@ -26,7 +23,8 @@ export function iamCaller(caller: Caller): string {
 export async function authenticate(
   header: string | undefined,
   scope: Scope,
-  { keys, rules, realNowMs }: Verifier,
+  { claimsOf, rules }: Verifier,
+  realNowMs: number,
 ): Promise<string> {
   // Two Authorization headers arrive joined by a comma, which no bearer token contains.
   const token = /^Bearer ([A-Za-z0-9._~+/=-]+)$/.exec(header ?? '')?.[1];
@@ -36,7 +34,7 @@ export async function authenticate(
       "This route needs 'Authorization: Bearer <token>', exactly once. The CLI and the page bring their own; for other callers, ask the issuer of this environment.",
     );
   }
-  const claims = await verifyToken(token, keys, rules, realNowMs);
+  const claims = await claimsOf(token, realNowMs);
   if (!grantedScopes(claims, rules).includes(scope)) {
     throw new CrossfadeError(
       'forbidden',

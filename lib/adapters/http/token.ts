@@ -31,7 +31,8 @@ export type TokenRules = {
 };
 
 const SCOPE_CLAIMS: readonly string[] = ['scope', 'scp'];
-const SKEW_SECONDS = 60;
+/** Clocks of issuers may be as wrong as that. */
+export const SKEW_SECONDS = 60;
 const MAX_TOKEN_CHARACTERS = 8_192;
 
 /** What is wrong with a claim that is missing or has another value than it must have. */

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { authenticate, iamCaller } from '../../../lib/adapters/http/authenticate.ts';
 import { signToken } from '../../../lib/adapters/http/sign-token.ts';
 import type { Claims, Jwk, TokenRules } from '../../../lib/adapters/http/token.ts';
+import { verifier } from '../../../lib/adapters/http/verifier.ts';
 import { tokenRules } from '../../../lib/compose/token-rules.ts';
 import { codeFrom, NOW } from '../../property/samples.ts';
 
@@ -130,7 +131,7 @@ const ask = (rules: TokenRules, claims: Record<string, unknown>) => {
     { sub: 'ada', iss: rules.issuer, ...TIMES, ...claims } as unknown as Claims,
     jwk('privateKey'),
   );
-  return authenticate(`Bearer ${token}`, 'control:read', { keys: KEYS, rules, realNowMs: NOW });
+  return authenticate(`Bearer ${token}`, 'control:read', verifier(KEYS, rules), NOW);
 };
 
 describe.each(Object.entries(SHAPES))('a token of %s', (_name, shape) => {

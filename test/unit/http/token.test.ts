@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { authenticate } from '../../../lib/adapters/http/authenticate.ts';
 import { signToken } from '../../../lib/adapters/http/sign-token.ts';
 import { type Claims, type Jwk, type OPERATOR_SCOPES, verifyToken } from '../../../lib/adapters/http/token.ts';
+import { verifier } from '../../../lib/adapters/http/verifier.ts';
 import { codeFrom, NOW } from '../../property/samples.ts';
 
 const RULES = { issuer: 'https://issuer.test', audience: 'crossfade' };
@@ -137,7 +138,7 @@ describe('a token', () => {
 
 describe('the Authorization header', () => {
   const ask = (header: string | undefined, scope: (typeof OPERATOR_SCOPES)[number] = 'control:read') =>
-    authenticate(header, scope, { keys: KEYS, rules: RULES, realNowMs: NOW });
+    authenticate(header, scope, verifier(KEYS, RULES), NOW);
   const code = (header: string | undefined, scope?: (typeof OPERATOR_SCOPES)[number]) => codeFrom(ask(header, scope));
 
   it('gives the subject of a token that carries the scope', async () => {
@@ -185,5 +186,59 @@ describe('the Authorization header', () => {
     ]) {
       expect(await code(`Bearer ${signToken(claims({ scope }), EC)}`)).toBe('forbidden');
     }
+  });
+});
+
+describe('a verifier of tokens', () => {
+  const counted = (keys = KEYS) => {
+    const seen = { keys, asked: 0 };
+    const { claimsOf } = verifier((header, token) => {
+      seen.asked += 1;
+      return seen.keys(header, token);
+    }, RULES);
+    return { seen, ask: (token: string, atMs = NOW) => codeFrom(claimsOf(token, atMs)) };
+  };
+
+  it('checks the signature of a token once in a minute', async () => {
+    const { seen, ask } = counted();
+    for (const atMs of [NOW, NOW + 1, NOW + 59_999]) expect(await ask(good, atMs)).toBe('nothing');
+    expect(seen.asked).toBe(1);
+    expect(await ask(good, NOW + 60_000)).toBe('nothing');
+    expect(seen.asked).toBe(2);
+  });
+
+  it('takes none of a withdrawn key for longer', async () => {
+    const { seen, ask } = counted();
+    await ask(good);
+    seen.keys = createLocalJWKSet({ keys: [] });
+    expect([await ask(good, NOW + 59_999), await ask(good, NOW + 60_000)]).toEqual(['nothing', 'unauthenticated']);
+  });
+
+  it('looks at the end of one that it remembers', async () => {
+    const { seen, ask } = counted();
+    const ending = signToken(claims({ exp: SECONDS - 30 }), EC);
+    expect([await ask(ending), await ask(ending, NOW + 29_999)]).toEqual(['nothing', 'nothing']);
+    expect(seen.asked).toBe(1);
+    expect(await ask(ending, NOW + 30_000)).toBe('unauthenticated');
+  });
+
+  it('takes another body or signature for another token, and remembers none that was refused', async () => {
+    const { seen, ask } = counted();
+    await ask(good);
+    const [head, , signature] = good.split('.');
+    const forged = [`${head}.${part(claims({ sub: 'eve' }))}.${signature}`, `${good.slice(0, -8)}AAAAAAAA`];
+    for (const token of [...forged, ...forged]) expect(await ask(token)).toBe('unauthenticated');
+    expect(seen.asked).toBe(5);
+  });
+
+  it('remembers the last five hundred', async () => {
+    const { seen, ask } = counted();
+    const others = Array.from({ length: 500 }, (_, n) => signToken(claims({ sub: `user-${n}` }), EC));
+    await ask(good);
+    for (const token of others) await ask(token);
+    await ask(others[0]!);
+    expect(seen.asked).toBe(501);
+    await ask(good);
+    expect(seen.asked).toBe(502);
   });
 });

@@ -8,7 +8,7 @@ import { forwardChanges } from './changes.ts';
 import { forwardOf, withBody } from './item.ts';
 
 export function dynamoForwardAttempts(target: Target): ForwardAttempts {
-  const { update, remove } = forwardChanges(target);
+  const { update, updated, remove } = forwardChanges(target);
 
   async function bodyOf(cutover: string, id: string, parts: number): Promise<Uint8Array | null> {
     if (parts === 0) return null;
@@ -21,7 +21,7 @@ export function dynamoForwardAttempts(target: Target): ForwardAttempts {
 
   return {
     async claim(cutover, id, { by, nowMs, untilMs }) {
-      const item = await update(cutover, id, 'claim', {
+      const item = await updated(cutover, id, 'claim', {
         UpdateExpression: 'SET claimedBy = :by, claimedUntilMs = :until, attempts = attempts + :one',
         // Its own claim: the call came twice.
         ConditionExpression:
@@ -40,25 +40,23 @@ export function dynamoForwardAttempts(target: Target): ForwardAttempts {
     },
 
     async known(cutover, id, by) {
-      const changed = await update(cutover, id, 'settle', {
+      return update(cutover, id, 'settle', {
         UpdateExpression: 'SET #status = :ready, known = :true',
         ConditionExpression: 'claimedBy = :by',
         ExpressionAttributeValues: { ':ready': 'ready', ':true': true, ':by': by },
       });
-      return changed !== null;
     },
 
     async postpone(cutover, id, by, untilMs) {
-      const changed = await update(cutover, id, 'postpone', {
+      return update(cutover, id, 'postpone', {
         UpdateExpression: 'SET nextAttemptAtMs = :until, claimedUntilMs = :none, claimedBy = :free',
         ConditionExpression: 'claimedBy = :by',
         ExpressionAttributeValues: { ':until': untilMs, ':none': 0, ':free': '', ':by': by },
       });
-      return changed !== null;
     },
 
     async quarantine(cutover, id, by, problem) {
-      const changed = await update(cutover, id, 'put into quarantine', {
+      return update(cutover, id, 'put into quarantine', {
         UpdateExpression: 'SET #status = :quarantined, problem = :problem, claimedUntilMs = :none, claimedBy = :free',
         ConditionExpression: 'claimedBy = :by',
         ExpressionAttributeValues: {
@@ -69,7 +67,6 @@ export function dynamoForwardAttempts(target: Target): ForwardAttempts {
           ':by': by,
         },
       });
-      return changed !== null;
     },
 
     finish: (cutover, id, by) =>

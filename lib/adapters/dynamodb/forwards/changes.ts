@@ -8,35 +8,38 @@ import type { Item } from '../state-items.ts';
 type Change = Pick<UpdateCommandInput, 'UpdateExpression' | 'ConditionExpression' | 'ExpressionAttributeValues'>;
 
 export type ForwardChanges = {
-  /** The item after the change, or null when the condition does not hold. `what` is a verb, for messages. */
-  update(cutover: string, id: string, what: string, change: Change): Promise<Item | null>;
+  /** False when the condition does not hold. `what` is a verb, for messages. */
+  update(cutover: string, id: string, what: string, change: Change): Promise<boolean>;
+  /** The same, with the whole item as it is afterwards, its body too: null when the condition does not hold. */
+  updated(cutover: string, id: string, what: string, change: Change): Promise<Item | null>;
   /** Removes a forwarded write under a condition, and the parts of its body. Gone already counts as done. */
   remove(cutover: string, id: string, what: string, condition: Omit<Change, 'UpdateExpression'>): Promise<boolean>;
 };
 
 export function forwardChanges(target: Target): ForwardChanges {
   const { client, tableName: TableName } = target;
-  return {
-    async update(cutover, id, what, change) {
+  const updating =
+    (ReturnValues: 'ALL_NEW' | 'NONE'): ForwardChanges['updated'] =>
+    async (cutover, id, what, change) => {
       const Key = forwardKey(cutover, id);
       if (!Key) return null;
-      const command = new UpdateCommand({
-        TableName,
-        Key,
-        ...change,
-        ...namesIn(`${change.UpdateExpression} ${change.ConditionExpression}`),
-        ReturnValues: 'ALL_NEW',
-      });
+      const names = namesIn(`${change.UpdateExpression} ${change.ConditionExpression}`);
+      const command = new UpdateCommand({ TableName, Key, ...change, ...names, ReturnValues });
       return attempt(target, `${what} a forwarded write of cutover '${cutover}'`, (call) =>
         client.send(command, call).then(
-          ({ Attributes }) => Attributes ?? null,
+          ({ Attributes }) => Attributes ?? {},
           (error: unknown) => {
             if (isConditionFailure(error)) return null;
             throw error;
           },
         ),
       );
-    },
+    };
+  const untold = updating('NONE');
+
+  return {
+    updated: updating('ALL_NEW'),
+    update: async (...change) => (await untold(...change)) !== null,
 
     async remove(cutover, id, what, condition) {
       const Key = forwardKey(cutover, id);

@@ -54,12 +54,11 @@ export function dynamoForwardIntents(target: Target): ForwardIntents {
     },
 
     async settle(cutover, id, status) {
-      const settled = await update(cutover, id, 'settle', {
+      return update(cutover, id, 'settle', {
         UpdateExpression: 'SET #status = :status, known = :known',
         ConditionExpression: '#status IN (:intended, :status)',
         ExpressionAttributeValues: { ':status': status, ':known': status === 'ready', ':intended': 'intended' },
       });
-      return settled !== null;
     },
 
     withdraw: (cutover, id) =>

@@ -77,7 +77,7 @@ export function dynamoForwards(target: Target, realNow: () => number): Forwards 
     },
 
     async retry(cutover, id) {
-      const changed = await update(cutover, id, 'retry', {
+      return update(cutover, id, 'retry', {
         UpdateExpression:
           'SET #status = :ready, known = :true, attempts = :none, nextAttemptAtMs = :none, problem = :null',
         ConditionExpression: '#status = :quarantined',
@@ -89,7 +89,6 @@ export function dynamoForwards(target: Target, realNow: () => number): Forwards 
           ':quarantined': 'quarantined',
         },
       });
-      return changed !== null;
     },
 
     discard: (cutover, id) =>
