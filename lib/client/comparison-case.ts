@@ -83,6 +83,5 @@ const answerOf = <T>(settled: Settled<T>): T | undefined => (settled.ok ? settle
 
 function keptOf<T>(settled: Settled<T>, { snapshot = false }: Comparison<T>): Settled<T> {
   if (!settled.ok) return settled;
-  const answer = kept(settled.answer, snapshot);
-  return answer === settled.answer ? settled : { ok: true, answer };
+  return { ok: true, answer: kept(settled.answer, snapshot) };
 }

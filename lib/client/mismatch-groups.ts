@@ -125,7 +125,7 @@ function shapeOf(value: unknown): string {
 }
 
 function textOfValue(value: unknown): string {
-  if (value === undefined || ArrayBuffer.isView(value)) return shapeOf(value);
+  if (ArrayBuffer.isView(value)) return shapeOf(value);
   try {
     return (JSON.stringify(value) ?? shapeOf(value)).slice(0, MAX_VALUE_CHARACTERS);
   } catch {

@@ -165,7 +165,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'table_status',
-    tests: ['invariants', 'capture-unfailing', 'contract', 'switches'],
+    tests: ['invariants', 'capture.test', 'capture-unfailing', 'contract', 'switches', 'backfill.test'],
     mutants: [
       ['lag is that of the newest hint', 'count(*), min(o.at)', 'count(*), max(o.at)'],
       [

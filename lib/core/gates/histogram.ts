@@ -62,9 +62,8 @@ export function bucketIndexes(histogram: Histogram): number[] {
   const indexes: number[] = [];
   let ordered = true;
   for (const key in histogram) {
-    const index = Number(key);
-    ordered &&= index >= 0;
-    indexes.push(index);
+    ordered &&= key[0] !== '-';
+    indexes.push(Number(key));
   }
   return ordered ? indexes : indexes.sort((a, b) => a - b);
 }

@@ -2,6 +2,7 @@
 
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MECHANICS, transactionHead } from '../../../lib/core/table/sql/session.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
@@ -81,6 +82,32 @@ beforeAll(async () => {
 afterAll(async () => {
   await plane.close();
   await db.drop();
+});
+
+/** Of every setting another value, but of the one that has no other. */
+const UNWANTED: Readonly<Record<string, string>> = { on: 'off', off: 'on', none: 'all', auto: 'force_generic_plan' };
+const unwanted = (value: string) => UNWANTED[value] ?? (value === '' ? 'pg_default' : '2s');
+const COUNTS = ['extra_float_digits', 'gin_fuzzy_search_limit', 'from_collapse_limit', 'join_collapse_limit'];
+
+it('a transaction has every setting as it is stated, whatever the session has, and none that the server does not know', async () => {
+  const stated = Object.entries(MECHANICS).map(([name, { value }]) => [name, value] as const);
+  const known = await db.sql.unsafe<{ name: string }[]>(
+    `SELECT name FROM unnest('{${stated.map(([name]) => name)}}'::text[]) n(name)
+      WHERE current_setting(name, true) IS NOT NULL OR name LIKE 'plpgsql.%'`,
+  );
+  const names = new Set(known.map(({ name }) => name));
+  const changed = known.map(({ name }) => {
+    const { value } = MECHANICS[name as keyof typeof MECHANICS];
+    const isCount = COUNTS.includes(name) || name.startsWith('max_');
+    return value === 'heap' ? '' : `SET LOCAL ${name} = '${isCount ? 2 : unwanted(value)}';`;
+  });
+  const results = await db.connect().unsafe(`BEGIN; ${changed.join(' ')} ${transactionHead()};
+    SELECT current_setting('transaction_isolation') AS isolation, jsonb_object_agg(name, current_setting(name))::text AS has
+    FROM unnest('{${[...names]}}'::text[]) n(name); ROLLBACK`);
+  const [told] = [results].flat(2).filter((row) => row?.has);
+  expect(told!.isolation).toBe('read committed');
+  expect(JSON.parse(told!.has)).toEqual(Object.fromEntries(stated.filter(([name]) => names.has(name))));
+  expect(names.size).toBeGreaterThanOrEqual(stated.length - 1);
 });
 
 describe('in a database that tells time in Berlin, the German way', () => {

@@ -7,7 +7,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, inject, it } from 'vitest';
-import { type MEANING, MECHANICS, type StatedSetting } from '../../../lib/core/table/sql/session.ts';
+import type { MEANING, StatedSetting } from '../../../lib/core/table/sql/session.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { astride, live, type Straddling } from '../../helpers/life.ts';
 import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
@@ -111,7 +111,8 @@ const EVIL = `
   CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC;
   CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz';
   CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS 'SELECT NULL::text';
-  CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'`;
+  CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE sql AS 'SELECT NULL::text';
+  CREATE FUNCTION evil.current_setting(text, boolean) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'`;
 
 const row = (key: number, table: string) =>
   `INSERT INTO ${table} (id, at, day, span, raw, share, tags, note) VALUES (${key}, timestamp '2024-02-03 04:05:06', date '2024-03-04',
@@ -120,12 +121,10 @@ const both = (key: number) => `${row(key, 'visit')}; ${row(key, 'visit_twin')}`;
 const OPEN: Straddling = { holder: [both(901), both(902)], late: [row(903, 'visit_twin'), row(903, 'visit')] };
 
 async function settle(db: ServedDatabase, place: Place, names: readonly Name[]): Promise<void> {
-  const [version] = await db.sql.unsafe("SELECT current_setting('server_version_num')::int AS number");
-  const known = names.filter((name) => {
-    const setting = (MECHANICS as Record<string, { since?: number }>)[name];
-    return version!.number >= (setting?.since ?? 0);
-  });
-  for (const name of known) {
+  const known = await db.sql.unsafe<{ name: Name }[]>(
+    `SELECT name FROM unnest('{${names}}'::text[]) AS n(name) WHERE current_setting(name, true) IS NOT NULL`,
+  );
+  for (const { name } of known) {
     const at = (role: string) => (role === '' ? `DATABASE ${db.name}` : `ROLE ${role} IN DATABASE ${db.name}`);
     const hostile = name === 'search_path' ? HOSTILE[name] : `'${HOSTILE[name]}'`;
     for (const role of place === 'database' ? [''] : ['app_owner', 'crossfade_runtime'])

@@ -20,8 +20,8 @@ type Setting = {
   why: string;
   /** Repeated in generated functions, which applications (inline) and people in psql call. */
   inFunctions?: true;
-  /** Servers that know it, as server_version_num. */
-  since?: number;
+  /** Older servers do not know it. */
+  isNew?: true;
 };
 
 /** Settings that decide what a cast or a declared expression makes of a value. */
@@ -82,7 +82,7 @@ export const MECHANICS = {
   default_table_access_method: { value: 'heap', why: 'the outbox and the swap know heap tables' },
   exit_on_error: { ...off('an error that a function of ours catches ends no session'), inFunctions: true },
   idle_in_transaction_session_timeout: { value: '0', why: 'a transaction of ours is one message and is never idle' },
-  transaction_timeout: { value: '0', why: 'each statement has its own limit', since: 170_000 },
+  transaction_timeout: { value: '0', why: 'each statement has its own limit', isNew: true },
   'plpgsql.extra_errors': { value: 'none', why: 'code of ours is not written for the extra checks' },
   'plpgsql.extra_warnings': { value: 'none', why: 'code of ours is not written for the extra checks' },
 } as const satisfies Record<string, Setting>;
@@ -102,7 +102,7 @@ export function transactionHead(stated: Stated = {}, readOnly = false): string {
   const always: Stated = { statement_timeout: '0', lock_timeout: '0', ...stated };
   const calls = ENTRIES.map(([name, setting]) => {
     const call = setTo(name, always[name as StatedSetting] ?? setting.value);
-    return setting.since === undefined ? call : `CASE WHEN ${SERVER} >= ${setting.since} THEN ${call} END`;
+    return setting.isNew ? `CASE WHEN ${isKnown(name)} THEN ${call} END` : call;
   });
   const limits = (['statement_timeout', 'lock_timeout'] as const).map((name) => setTo(name, always[name]!));
   const meaning = MEANING.flatMap((name) => (stated[name] === undefined ? [] : [setTo(name, stated[name])]));
@@ -124,7 +124,7 @@ export const OWN_PATH = 'pg_catalog, pg_temp';
 
 const setTo = (name: string, value: string) => `pg_catalog.set_config('${name}', ${quoteText(value)}, true)`;
 
-const SERVER = "pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
+const isKnown = (name: string) => `pg_catalog.current_setting('${name}', true) IS NOT NULL`;
 
 const REPLICATION_ROLE = `SELECT CASE WHEN pg_catalog.current_setting('session_replication_role') <> 'origin'
   THEN pg_catalog.set_config('session_replication_role', 'origin', true) END;
