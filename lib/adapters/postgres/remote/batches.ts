@@ -39,7 +39,7 @@ export const ONCE = { attempts: 1 };
 const TRIES = 3;
 
 /**
- * Begins a batch. Where the answer was lost it may have begun, and nobody knows its number: whichever is under way is over then. That it is
+ * Begins a batch. Where the answer was lost it may have begun, under a number that is not known: whichever is under way is over then. That it is
  * another mover's is seldom, and costs that one its batch, which the next one has again.
  */
 export async function beginning<Begun>({ cutover, primary }: Remote, begin: () => Promise<Begun>): Promise<Begun> {
