@@ -93,6 +93,21 @@ export function remotePlane(
   };
 }
 
+/** How the shadow's database reads the queries that are like this one, as EXPLAIN VERBOSE tells it, each before it runs. */
+export function explaining(like: RegExp, plans: string[]): (remote: Remote) => Remote {
+  return (remote) => {
+    const { connection } = remote.shadow;
+    const call: PgConnection['call'] = async (statement, values, options) => {
+      if (like.test(statement)) {
+        const lines = await connection.call<{ 'QUERY PLAN': string }>(`EXPLAIN VERBOSE ${statement}`, values, options);
+        plans.push(lines.map((line) => line['QUERY PLAN']).join('\n'));
+      }
+      return connection.call(statement, values, options);
+    };
+    return { ...remote, shadow: { ...remote.shadow, connection: { ...connection, call } } };
+  };
+}
+
 export const died = () => new CrossfadeError('database_unavailable', 'the mover died', { retryable: true });
 
 /** A mover that is dead from a moment on: the call before or after which it died, and everything later, is not made. */
@@ -140,6 +155,22 @@ export function losingAnswersOf(
     primary: { ...remote.primary, owner: hanging(remote.primary.owner) },
     shadow: { ...remote.shadow, connection: hanging(remote.shadow.connection) },
   });
+}
+
+/** A link that breaks: the first answer of each of these functions is lost. A connection that may ask again does. */
+export function losingFirstAnswersOf(names: readonly string[], lost: string[]): (remote: Remote) => Remote {
+  return (remote) => {
+    const { runtime } = remote.primary;
+    const call: PgConnection['call'] = async (statement, values, options) => {
+      const name = names.find((one) => new RegExp(`crossfade\\."?${one}(_|\\()`).test(statement));
+      if (name === undefined || lost.includes(name)) return runtime.call(statement, values, options);
+      lost.push(name);
+      await runtime.call(statement, values, options);
+      if (options?.attempts === 1) throw died();
+      return runtime.call(statement, values, options);
+    };
+    return { ...remote, primary: { ...remote.primary, runtime: { ...runtime, call } } };
+  };
 }
 
 /** A mover that asks the primary once, where others come again and again. */

@@ -14,6 +14,7 @@ import type { TableCutover } from '../../../lib/ports/tables.ts';
 import {
   died,
   dyingAt,
+  losingFirstAnswersOf,
   type RemotePlane,
   remotePlane,
   rowsApart,
@@ -260,6 +261,19 @@ describe.skipIf(inject('servers') === null)('a mover', () => {
     await steady.settle(1);
     await mortal.close();
     expect(await apart()).toEqual({ left: [], right: [] });
+  });
+
+  it('goes on at once where the answer is lost when its batch begins', async () => {
+    const names = ['chunk', 'claim', 'begin_range'];
+    const lost: string[] = [];
+    const mover = remotePlane(two, STOCK, losingFirstAnswersOf(names, lost));
+    await steady.remote.primary.owner.call("SELECT crossfade.begin_sweep('stock', 'a test')");
+    expect(await mover.backfill('stock', 1, 500)).toMatchObject({ kind: 'copied', rows: 50 });
+    await write("UPDATE stock SET value = 'lost' WHERE id = 3");
+    expect(await mover.converge('stock', 1, 500)).toMatchObject({ kind: 'converged', claimed: 1, written: 1 });
+    expect(await mover.verify('stock', 1, 1)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
+    expect(lost).toEqual(names);
+    await mover.close();
   });
 
   it('that is not refused when its batch is older undoes both: what the refusal is for', async () => {

@@ -12,6 +12,7 @@ import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { endPauses } from '../../helpers/postgres-tables.ts';
 import {
+  explaining,
   type RemotePlane,
   remotePlane,
   rowsApart,
@@ -45,6 +46,8 @@ const NONE = { left: [], right: [] };
 describe.skipIf(inject('servers') === null)('a shadow in another cluster', () => {
   let two: TwoDatabases;
   let plane: RemotePlane;
+  /** How the end of each range was found. */
+  const ends: string[] = [];
   const apart = () => rowsApart(two, HERE, THERE);
   /** What is put off is due at once. */
   const settleNow = async () => {
@@ -59,7 +62,7 @@ describe.skipIf(inject('servers') === null)('a shadow in another cluster', () =>
     two = await twoDatabases();
     await two.primary.owner.unsafe(`${PRIMARY}; ${TRIGGER}`).simple();
     await two.shadow.owner.unsafe(SHADOW).simple();
-    plane = remotePlane(two, ORDERS);
+    plane = remotePlane(two, ORDERS, explaining(/ OFFSET \d+ LIMIT 1/, ends));
   });
   afterAll(async () => {
     await plane.close();
@@ -91,6 +94,16 @@ describe.skipIf(inject('servers') === null)('a shadow in another cluster', () =>
       result: { divergences: 0 },
     });
     expect(await plane.compareRow('orders', '{"id": 9001}')).toMatchObject({ equal: true, late: false });
+  });
+
+  it('finds the end of a range by the index of a shadow without statistics, and makes text of one key only', () => {
+    // Of two chunks at least, of a comparison, and of a proof.
+    expect(ends.length).toBeGreaterThan(3);
+    for (const plan of ends) {
+      expect(plan).toMatch(/Index (Only )?Scan using orders_pkey/);
+      expect(plan).not.toMatch(/Seq Scan|Sort/);
+      expect(plan.split('Limit')[1]).not.toContain('key_text');
+    }
   });
 
   it('is found to differ where it does, and is repaired', async () => {

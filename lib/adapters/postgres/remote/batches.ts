@@ -34,18 +34,40 @@ export async function endingBatch<T>(remote: Remote, number: number, work: () =>
   }
 }
 
+/** Of the call that begins a batch: `beginning` repeats it. */
+export const ONCE = { attempts: 1 };
+const TRIES = 3;
+
+/**
+ * Begins a batch. Where the answer was lost it may have begun, under a number that is not known: whichever is under way is over then. That it is
+ * another mover's is seldom, and costs that one its batch, which the next one has again.
+ */
+export async function beginning<Begun>({ cutover, primary }: Remote, begin: () => Promise<Begun>): Promise<Begun> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await begin();
+    } catch (error) {
+      if (!isCrossfadeError(error) || !error.retryable || tries === TRIES) throw error;
+      await primary.owner.call(
+        'SELECT crossfade.end_batch(b.cutover, b.number) FROM crossfade.batch b WHERE b.cutover = $1::text',
+        [cutover.id],
+      );
+    }
+  }
+}
+
 const TURN = 'SELECT pg_catalog.pg_sleep(0.01)';
 /** A batch of changes takes no longer, unless its mover died: then its lease is waited for by the next call. */
 const TURNS = 100;
 
 /** Asks until the next batch is ours: the batch of changes that is under way is waited for. */
 export async function whenFree<Begun extends { kind: string }>(
-  { primary }: Remote,
+  remote: Remote,
   begin: () => Promise<Begun>,
 ): Promise<Begun> {
   for (let turn = 1; ; turn += 1) {
-    const begun = await begin();
+    const begun = await beginning(remote, begin);
     if (begun.kind !== 'busy' || turn === TURNS) return begun;
-    await primary.runtime.call(TURN);
+    await remote.primary.runtime.call(TURN);
   }
 }

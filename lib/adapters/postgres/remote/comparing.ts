@@ -9,6 +9,7 @@ import { hasForms, plainly } from '../../../core/table/sql/compared.ts';
 import type { Flow } from '../../../core/table/sql/names.ts';
 import {
   type Bound,
+  BY_KEY,
   digest,
   hashes,
   lateKeys,
@@ -43,10 +44,11 @@ export async function compareRange(
   from: Bound,
   tier: Tier,
 ): Promise<Compared> {
+  const byKey = { ...LONG, settings: { ...flow.meaning, ...BY_KEY } };
   const ends = [
-    ...(await owner.call<{ key: readonly string[] }>(nthKey(flow, 'source', from, RANGE_ROWS), [], alike(flow))),
+    ...(await owner.call<{ key: readonly string[] }>(nthKey(flow, 'source', from, RANGE_ROWS), [], byKey)),
     // Where the shadow has many more rows, the range ends with some of those.
-    ...(await there.call<{ key: readonly string[] }>(nthKey(flow, 'target', from, 2 * RANGE_ROWS), [], alike(flow))),
+    ...(await there.call<{ key: readonly string[] }>(nthKey(flow, 'target', from, 2 * RANGE_ROWS), [], byKey)),
   ];
   const range: Range = { from, to: ends[0]?.key ?? null };
   return inForm(flow, (one) => compareRows({ owner, there }, one, range, tier));

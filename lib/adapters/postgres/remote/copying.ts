@@ -5,14 +5,22 @@
 
 import { quoteText } from '../../../core/table/shape.ts';
 import type { Flow } from '../../../core/table/sql/names.ts';
-import { type Bound, copyInto, hintRange, makeRoom, nthKey, rowsOf } from '../../../core/table/sql/remote/range.ts';
+import {
+  type Bound,
+  BY_KEY,
+  copyInto,
+  hintRange,
+  makeRoom,
+  nthKey,
+  rowsOf,
+} from '../../../core/table/sql/remote/range.ts';
 import type { BackfillStep, Copying, CopyRehearsal } from '../../../ports/copying.ts';
 import { functionName, whole } from '../capture/arming.ts';
 import { callJson } from '../connection/calls.ts';
 import { sqlstateOf } from '../connection/connection.ts';
 import { pipeRows } from '../connection/row-streams.ts';
 import { unlessUnknown } from '../connection/unless-unknown.ts';
-import { bringEpoch, endBatch, endingBatch, whenFree } from './batches.ts';
+import { bringEpoch, endBatch, endingBatch, ONCE, whenFree } from './batches.ts';
 import { compileRemote } from './compile.ts';
 import { OF_A_ROW, OVERTAKEN, type Remote } from './remote.ts';
 
@@ -43,7 +51,8 @@ export function remoteCopying(remote: Remote, flowNow: () => Promise<Flow>): Pic
       const flow = await flowNow();
       const bound = await fullerBound(remote, flow, rows);
       const call = `SELECT crossfade.${functionName('chunk', id)}(${whole(epoch)}, ${whole(rows)}, ${asArray(bound)}) AS result`;
-      const begin = () => whenFree(remote, () => callJson<Chunk | BackfillStep>(runtime, call, [], LONG));
+      const begin = () =>
+        whenFree(remote, () => callJson<Chunk | BackfillStep>(runtime, call, [], { ...LONG, ...ONCE }));
       const unarmed: BackfillStep = { kind: 'stale', have: -1, got: epoch };
       const chunk = await unlessUnknown<Chunk | BackfillStep>(runtime, `chunk_${id}`, begin, unarmed);
       if (chunk.kind !== 'chunk') return chunk;
@@ -65,7 +74,7 @@ async function fullerBound({ cutover, primary, shadow }: Remote, flow: Flow, row
   const at = 'SELECT to_jsonb(b.copied_key) AS from FROM crossfade.backfill b WHERE b.cutover = $1::text';
   const [last] = await primary.owner.call<{ from: Bound }>(at, [cutover.id]);
   const nth = nthKey(flow, 'target', last?.from ?? null, 2 * rows);
-  const [fuller] = await shadow.connection.call<{ key: readonly string[] }>(nth);
+  const [fuller] = await shadow.connection.call<{ key: readonly string[] }>(nth, [], { settings: BY_KEY });
   return fuller?.key ?? null;
 }
 

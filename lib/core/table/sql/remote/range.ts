@@ -20,6 +20,7 @@ import {
   sourceTable,
   targetTable,
 } from '../names.ts';
+import type { Stated } from '../session.ts';
 import { COPY_LEASE_MS, remoteNames } from './names.ts';
 
 export type Bound = readonly string[] | null;
@@ -41,6 +42,9 @@ export const sortsEverywhere = (column: ColumnShape): boolean =>
 const keyColumn = (flow: Flow, side: Side) => (_: string, i: number) =>
   `${side === 'source' ? 'p' : 't'}.${quoteName(flow.mapping.key[i]![side].name)}`;
 
+const fromSide = (flow: Flow, side: Side) =>
+  side === 'source' ? `${sourceTable(flow)} AS p` : `${targetTable(flow)} AS t`;
+
 /** Rows of a range; in SQL of the source a bound is a value of the source's key, in that of the target of the target's. */
 function inRange(flow: Flow, side: Side, from: Bound, to: Bound): string {
   const literal = (bound: readonly string[]) => (_: string, i: number) =>
@@ -52,15 +56,17 @@ function inRange(flow: Flow, side: Side, from: Bound, to: Bound): string {
   return parts.join(' AND ') || 'true';
 }
 
-const texts = (flow: Flow, side: Side) =>
-  `ARRAY[${keys(flow, (k, i) => `crossfade.key_text(${keyColumn(flow, side)(k, i)})`)}]`;
-
-/** Query: the key of the n-th row of a side behind a bound; no row where there are fewer. */
+/** Query: the key of the n-th row of a side behind a bound; no row where there are fewer. Only that one becomes text. */
 export function nthKey(flow: Flow, side: Side, from: Bound, n: number): string {
-  const columns = keys(flow, keyColumn(flow, side));
-  const table = side === 'source' ? `${sourceTable(flow)} AS p` : `${targetTable(flow)} AS t`;
-  return `SELECT to_jsonb(${texts(flow, side)}) AS key FROM ${table} WHERE ${inRange(flow, side, from, null)} ORDER BY ${columns} OFFSET ${n - 1} LIMIT 1`;
+  const column = keyColumn(flow, side);
+  const columns = keys(flow, (k, i) => `${column(k, i)} AS ${k}`);
+  const texts = keys(flow, (k) => `crossfade.key_text(e.${k})`);
+  return `SELECT to_jsonb(ARRAY[${texts}]) AS key FROM (SELECT ${columns} FROM ${fromSide(flow, side)} WHERE ${inRange(flow, side, from, null)}
+    ORDER BY ${keys(flow, column)} OFFSET ${n - 1} LIMIT 1) e`;
 }
+
+/** Settings of such a query: by the key's index. A table without statistics, such as a new shadow, would be read whole each time. */
+export const BY_KEY: Stated = { enable_seqscan: 'off', enable_bitmapscan: 'off', enable_sort: 'off' };
 
 /**
  * `chunk_<id>(epoch, rows, bound)`: the next chunk of the copy as {kind: chunk, number, from, to, rows, rowsDone, rowsTotal, begun}, or
@@ -142,8 +148,6 @@ function comparedTexts(flow: Flow): Record<Side, readonly string[]> {
   return { source: inText(comparedSources(flow)), target: inText(comparedTargets(flow)) };
 }
 
-const fromSide = (flow: Flow, side: Side) =>
-  side === 'source' ? `${sourceTable(flow)} AS p` : `${targetTable(flow)} AS t`;
 const sideKey = (flow: Flow, side: Side) => (side === 'source' ? sourceKey(flow) : targetKey(flow));
 
 /** Query: keys of a range that are late or known to be impossible, each as one text of the shadow's key. */
