@@ -57,7 +57,7 @@ function wayBackLines(way: WayBack, width: number, paint: Paint): string[] {
     ? `all ${count(rows)} rows`
     : `${count(rows)} rows, then the ${limitMs / 1_000} s were over (--scan)`;
   const found = [
-    ...(cannotCross > 0 ? [`${count(cannotCross)} cannot be transformed and would go into quarantine`] : []),
+    ...(cannotCross > 0 ? [`${count(cannotCross)} do not fit into the new table and would go into quarantine`] : []),
     ...(cannotReturn > 0
       ? [`${count(cannotReturn)} could not go back, and would forbid a rollback after promotion`]
       : []),

@@ -16,7 +16,7 @@ import { type Action, actionsOf, discardAction, repairAction, retryAction, retry
 import { type AlertGroup, type AlertLine, alertGroups, alertLines } from './alerts.ts';
 import { summaryOf } from './card-words.ts';
 import { type ConditionLine, conditionLine, THIN_SPACE } from './condition-lines.ts';
-import { evidenceBefore } from './entry-evidence.ts';
+import { evidenceBefore, flagsAfter } from './entry-evidence.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';
 import { type Plots, plotsOf } from './plots.ts';
 import { type CutoverRow, cutoverRow, gatesOf, type InvalidView, invalidView } from './row.ts';
@@ -110,12 +110,14 @@ export function cutoverData(
 ): CutoverData {
   const [cutover] = report.cutovers;
   const newest = newestOf(audit);
-  const windows = 'windows' in cutover! ? cutover.windows : [];
+  const { windows, flagsSeen } = 'windows' in cutover! ? cutover : { windows: [], flagsSeen: [] };
+  const about = (entry: AuditEntry<Event>, index: number) =>
+    [evidenceBefore(index, newest, windows), flagsAfter(entry, flagsSeen)].filter((text) => text !== '').join(' ');
   const own = { ...alerts, alerts: alerts.alerts.filter((alert) => alert.cutover === cutover!.id) };
   return {
     atMs: report.atMs,
     cutover: 'why' in cutover! ? invalidView(cutover) : cutoverView(cutover!, report, { audit: newest, alerts: own }),
-    audit: newest.map((entry, index) => auditLine(entry, evidenceBefore(index, newest, windows))),
+    audit: newest.map((entry, index) => auditLine(entry, about(entry, index))),
     alerts: alertLines(own),
   };
 }

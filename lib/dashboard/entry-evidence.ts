@@ -1,4 +1,7 @@
-/** What was seen before an entry of the audit that ended a stage, from the windows that are at hand: those of the last hour. Pure. */
+/**
+ * What belongs to an entry of the audit: what was seen before one that ended a stage, from the windows that are at hand, those of the last
+ * hour; and the flags that it came to readers with. Pure.
+ */
 
 import { MINUTE_MS } from '../core/base/units.ts';
 import { count, ms, percent } from '../core/conditions/figures.ts';
@@ -6,6 +9,7 @@ import type { Side } from '../core/cutover/cutover.ts';
 import { bucketedWindow } from '../core/gates/bucketed-window.ts';
 import { figures } from '../core/gates/figures.ts';
 import { type MinuteWindow, poolWindows } from '../core/gates/minute-window.ts';
+import type { FlagsSeen } from '../core/gates/stored-verdict.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { Event } from '../core/stage/events.ts';
 import { THIN_SPACE } from './condition-lines.ts';
@@ -32,6 +36,15 @@ export function evidenceBefore(
   const minutes = new Set(seen.map(({ minute }) => minute)).size;
   return `Seen in ${minutes} min before: ${sideText(seen, 'primary')}; ${sideText(seen, 'shadow')}${compared}.`;
 }
+
+/** Which flags brought the state after the entry to readers; empty where no tick has seen that, or another state came before. */
+export function flagsAfter({ version, epoch }: AuditEntry<Event>, seen: readonly FlagsSeen[]): string {
+  const found = seen.find((one) => one.version === version && one.epoch === epoch);
+  return found ? `Deployed with flags v${found.flags}, by ${moment(found.atMs)}.` : '';
+}
+
+/** To the second: @example '09:31:20 UTC' */
+const moment = (atMs: number) => `${new Date(atMs).toISOString().slice(11, 19)} UTC`;
 
 const pool = (windows: readonly MinuteWindow[], side: Side): MinuteWindow =>
   poolWindows(

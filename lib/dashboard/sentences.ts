@@ -120,7 +120,7 @@ export type AuditLine = {
   actor: string;
   what: string;
   why: string;
-  /** What was seen of the stage that it ended; empty where that is not at hand. */
+  /** What was seen of the stage that it ended, and the flags that it was deployed with; empty where neither is at hand. */
   evidence: string;
   tone: Tone;
   /** Enough of the entry's hash to find it with `crossfade history`. */

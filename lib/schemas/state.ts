@@ -245,6 +245,7 @@ const observations = z.record(
   }),
 ) satisfies z.ZodType<Observations>;
 
+const flagsSeen = z.object({ version: count, epoch: count, flags: count, atMs: count });
 export const storedVerdict = z.object({
   atMs: count,
   verdict: jsonText(verdict),
@@ -252,6 +253,7 @@ export const storedVerdict = z.object({
   evidence: jsonText(foldedEvidence).nullable().catch(null),
   // What cannot be read is observed again.
   observations: jsonText(observations).optional().catch(undefined),
+  flagsSeen: z.array(flagsSeen).optional().catch(undefined),
 }) satisfies z.ZodType<StoredVerdict>;
 
 // -------------------------------------------------------------------------------------------------------- windows

@@ -69,6 +69,7 @@ export function pagesOf(seed: number, run: Run): { pages: readonly Page[]; minut
       flagsDeployed: true,
       alerts,
       observations: {},
+      flagsSeen: [],
       waits: null,
       nowMs,
     });

@@ -6,13 +6,15 @@ import { STEPS, type StepName } from './rehearsal.ts';
 export type Progress = {
   begin(step: StepName, nowMs: number): void;
   end(step: StepName, nowMs: number): void;
-  /** @example 'step 6 of 11: ramp · about 1:20 left' */
+  /** @example 'step 6 of 11: ramp · 0:07 longer than expected · about 1:20 left' */
   line(nowMs: number): string;
 };
 
 const SHORT_MS = 3_000;
 /** Beyond its dwell a stage waits for closed minutes, proof and flags. */
 const MINUTES_OF_PROOF = 2;
+/** What a step that should have ended still takes is not known. It is said to be a quarter of what it took, so that it grows until it ends. */
+const REST_OF_LATE = 0.25;
 
 /** @param minuteMs real milliseconds of a virtual minute */
 export function progress(plan: Plan, minuteMs: number): Progress {
@@ -31,9 +33,15 @@ export function progress(plan: Plan, minuteMs: number): Progress {
     },
     line(nowMs) {
       const at = STEPS.indexOf(now.step);
-      const afterMs = STEPS.slice(at + 1).reduce((sum, name) => sum + expectedMs.get(name)!, 0);
-      const leftMs = afterMs + Math.max(SHORT_MS, expectedMs.get(now.step)! - (nowMs - now.sinceMs));
-      return `step ${at + 1} of ${STEPS.length}: ${now.step} · about ${clock(leftMs)} left`;
+      const [tookMs, wholeMs] = [nowMs - now.sinceMs, expectedMs.get(now.step)!];
+      // What is like the present step takes at least as long as that has taken by now.
+      const afterMs = STEPS.slice(at + 1)
+        .map((name) => Math.max(expectedMs.get(name)!, name === `${now.step} again` ? tookMs : 0))
+        .reduce((sum, ms) => sum + ms, 0);
+      const lateMs = tookMs - wholeMs;
+      const leftMs = afterMs + Math.max(SHORT_MS, lateMs > 0 ? tookMs * REST_OF_LATE : -lateMs);
+      const late = lateMs >= 1_000 ? ` · ${clock(lateMs)} longer than expected` : '';
+      return `step ${at + 1} of ${STEPS.length}: ${now.step}${late} · about ${clock(leftMs)} left`;
     },
   };
 }

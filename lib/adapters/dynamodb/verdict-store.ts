@@ -26,7 +26,7 @@ export function dynamoVerdictStore(options: Omit<DynamoStateStoreOptions, 'ids'>
   const { clock } = options;
   const pause = pausesOf(options);
   return {
-    async write(id, { atMs, verdict, evidence, observations = {} }) {
+    async write(id, { atMs, verdict, evidence, observations = {}, flagsSeen = [] }) {
       const command = new PutCommand({
         TableName: tableName,
         Item: {
@@ -35,6 +35,7 @@ export function dynamoVerdictStore(options: Omit<DynamoStateStoreOptions, 'ids'>
           verdict: packed(toStored(verdict)),
           evidence: packed(evidence && storedEvidence(evidence)),
           ...(Object.keys(observations).length > 0 ? { observations: packed(observations) } : {}),
+          ...(flagsSeen.length > 0 ? { flagsSeen } : {}),
         },
         // A tick that was frozen must not cover the verdict of a later one. One from the future is no later one: the clock
         // of its writer was wrong, and would keep everybody's verdicts out until it comes true.

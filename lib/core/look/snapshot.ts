@@ -10,7 +10,7 @@ import type { CutoverDeclaration, CutoverState, Policy, SystemState } from '../c
 import type { ForwardsSummary } from '../forwards/forward.ts';
 import type { Evidence } from '../gates/evidence.ts';
 import type { MinuteWindow, WindowPart } from '../gates/minute-window.ts';
-import type { StoredVerdict } from '../gates/stored-verdict.ts';
+import type { FlagsSeen, StoredVerdict } from '../gates/stored-verdict.ts';
 import type { TableStatus } from '../gates/table-status.ts';
 
 /** What was read. Nothing of it is judged. */
@@ -35,6 +35,8 @@ export type Snapshot = {
   forwards: ForwardsSummary | null;
   /** True when the deployed flags carry this state's epoch and version. */
   flagsDeployed: boolean;
+  /** Which flags carried its last states, and when that was seen; this look included. */
+  flagsSeen: readonly FlagsSeen[];
   /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
   alerts: readonly Alert[];
   /** Of its criteria: as stored, or as the tick has just seen them. */

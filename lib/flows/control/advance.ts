@@ -79,13 +79,13 @@ export async function advance(
 
 /** Decides and commits. The state afterwards may be one that another caller wrote. */
 async function act(ports: AdvancePorts, own: Judgement, peers: readonly Peer[]): Promise<CutoverState> {
-  const { id, declaration, state, verdict, evidence, observations, nowMs } = own;
+  const { id, declaration, state, verdict, evidence, observations, flagsSeen, nowMs } = own;
   const decision = decideTick(own, peers);
   if (decision.kind === 'refused') return state;
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const decided = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
   const withdraws = result.kind === 'applied' && decided.pending?.withdrawn;
   const after = withdraws ? (await carryOut(ports, declaration, decided, { nowMs })).state : decided;
-  if (after.version > 0) await ports.verdicts.write(id, { atMs: nowMs, verdict, evidence, observations });
+  if (after.version > 0) await ports.verdicts.write(id, { atMs: nowMs, verdict, evidence, observations, flagsSeen });
   return own.last?.evidence === null ? noteRestart(ports, after, { nowMs, actor: TICK }) : after;
 }

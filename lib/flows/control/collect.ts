@@ -18,7 +18,7 @@ import type { ForwardsSummary } from '../../core/forwards/forward.ts';
 import { guardMinutes } from '../../core/gates/absolute-guards.ts';
 import { wholeWindows } from '../../core/gates/minute-window.ts';
 import { unfoldedFrom } from '../../core/gates/seen.ts';
-import type { StoredVerdict } from '../../core/gates/stored-verdict.ts';
+import type { FlagsSeen, StoredVerdict } from '../../core/gates/stored-verdict.ts';
 import type { Snapshot } from '../../core/look/snapshot.ts';
 import { carriesState } from '../../core/routing/flags.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -132,11 +132,25 @@ export async function collect(
     ...(state.kind === 'table' ? tableStatus(ports, id, tables) : { table: null, tableProblem: null }),
     forwards,
     flagsDeployed: carriesState(around.deployed?.document, state),
+    flagsSeen: withFlagsSeen(last, state, around),
     alerts: around.alerts.get(id) ?? [],
     observations: last?.observations ?? {},
     waits,
     nowMs,
   };
+}
+
+const MOST_FLAGS_SEEN = 30;
+
+function withFlagsSeen(
+  last: StoredVerdict | null,
+  { id, version, epoch }: CutoverState,
+  { deployed, nowMs }: Pick<Around, 'deployed' | 'nowMs'>,
+): readonly FlagsSeen[] {
+  const before = last?.flagsSeen ?? [];
+  const isNew = !before.some((one) => one.version === version && one.epoch === epoch);
+  if (version === 0 || !isNew || !carriesState(deployed?.document, { id, version, epoch })) return before;
+  return [...before, { version, epoch, flags: deployed!.latestVersion, atMs: nowMs }].slice(-MOST_FLAGS_SEEN);
 }
 
 /** Evidence that cannot be read is folded from the windows. */

@@ -21,6 +21,7 @@ import type { Look } from '../../core/gates/evidence.ts';
 import { type Limits, limitsOf } from '../../core/gates/limits.ts';
 import type { MinuteWindow } from '../../core/gates/minute-window.ts';
 import { waitingText } from '../../core/gates/pending.ts';
+import type { FlagsSeen } from '../../core/gates/stored-verdict.ts';
 import type { TableStatus } from '../../core/gates/table-status.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
 import { type Blind, blindOf } from '../../core/look/blind.ts';
@@ -74,6 +75,8 @@ export type CutoverReport = {
   /** Where a rollback begins. */
   limits: Limits;
   flagsDeployed: boolean;
+  /** Which flags carried its last states, and since when; none where many cutovers are reported. */
+  flagsSeen: readonly FlagsSeen[];
   /** What a person can do. */
   steps: readonly NextStep[];
   /** The same as sentences. Deprecated: they go with the next release. */
@@ -178,6 +181,7 @@ function cutoverReport(judgement: Judgement, isAlone: boolean): CutoverReport {
     looks: isAlone ? judgement.evidence.looks : [],
     limits: limitsOf(judgement.evidence.baseline, policy),
     flagsDeployed,
+    flagsSeen: isAlone ? judgement.flagsSeen : [],
     steps,
     nextSteps: steps.map(stepText),
     recommendation: recommendationOf(state, verdict, system, health === 'healthy'),

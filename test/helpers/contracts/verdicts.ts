@@ -26,6 +26,7 @@ export function verdictContract(name: string, make: () => Promise<VerdictHarness
         atMs: 2_000,
         verdict: { ...VERDICT, verdict: 'advance', reasons: [] } as Verdict,
         evidence: EVIDENCE,
+        flagsSeen: [{ version: 3, epoch: 1, flags: 12, atMs: 1_500 }],
       };
       await store.write('customer', later);
       expect(await store.read('customer')).toEqual(later);

@@ -183,6 +183,18 @@ describe('the steps', () => {
     });
     expect(left).toEqual([...left].sort((a, b) => b - a));
   });
+
+  it('do not stand still where one takes longer than was expected', () => {
+    const seen = progress(defineCutovers([ORDERS])[0]!.plan, 40);
+    seen.begin('fault', 0);
+    const lines = Array.from({ length: 60 }, (_, seconds) => seen.line(seconds * 1_000));
+    for (const [at, line] of lines.entries()) expect([at, line]).not.toEqual([at, lines[at + 5]]);
+    expect(lines.at(-1)).toMatch(/^step 5 of 11: fault · \d:\d\d longer than expected · about \d:\d\d left$/);
+    // What comes after it and is like it will take as long.
+    seen.begin('ramp', 0);
+    const [early, late] = [seen.line(1_000), seen.line(300_000)].map((line) => Number(/about (\d+):/.exec(line)![1]));
+    expect(late! - early!).toBeGreaterThanOrEqual(5);
+  });
 });
 
 it('what belongs to a database is carried as statements that mean the same', () => {

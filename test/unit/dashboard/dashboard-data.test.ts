@@ -247,6 +247,16 @@ describe('the audit', () => {
     ]);
   });
 
+  it.each([
+    ['which flags an entry came to readers with, and by when', {}, ['Deployed with flags v12, by 09:30:20 UTC.', '']],
+    ['nothing of flags that no tick has seen', { flagsDown: true }, ['', '']],
+  ])('has %s', async (_, system, flags) => {
+    const { one, audit } = await scenes.scene([scenes.serving], system);
+    const [newest, before] = cutoverData(await one(scenes.serving.id), audit).audit;
+    const said = [newest, before].map((line) => /Deployed with .*$/.exec(line!.evidence)?.[0] ?? '');
+    expect(said).toEqual(flags);
+  });
+
   it('marks changes of stage within the last hour for the plots', async () => {
     expect((await card(scenes.rolledBack)).marks.map((mark) => mark.label)).toEqual(['rolled back', 'test_10']);
   });

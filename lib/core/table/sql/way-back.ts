@@ -70,14 +70,36 @@ function refusals(column: ColumnShape, sql: string): string[] {
   // A value is compared as the type under a domain, and only a cast to the domain asks its CHECK.
   const isNull = `(${column.base ? `(${sql})::${column.type}` : sql}) IS NULL`;
   const reasons = [column.notNull ? say(isNull, `${column.name} would be NULL`) : `CASE WHEN ${isNull} THEN NULL END`];
-  const bound = /^(character varying|character|bit varying|bit)\((\d+)\)/.exec(baseType(column));
+  const bound = boundOf(column);
   if (!bound) return reasons;
-  const [, kind, size] = bound;
+  const { kind, size } = bound;
   // Spaces beyond the length are cut without a word by an assignment, too.
-  const long = kind!.startsWith('character')
+  const long = kind.startsWith('character')
     ? `char_length(rtrim((${sql})::text, ' ')) > ${size}`
     : `length(${sql}) ${kind === 'bit' ? '<>' : '>'} ${size}`;
   return [...reasons, say(long, `${column.name} does not fit ${column.type}`)];
+}
+
+/** The length of the type, where it has one. */
+function boundOf(column: ColumnShape): { kind: string; size: number } | null {
+  const [, kind, size] = /^(character varying|character|bit varying|bit)\((\d+)\)$/.exec(baseType(column)) ?? [];
+  return kind === undefined ? null : { kind, size: Number(size) };
+}
+
+/** What the functions of these casts are called, and what their modifier is beside the length. */
+const COERCIONS: Readonly<Record<string, readonly [name: string, more: number]>> = {
+  'character varying': ['varchar', 4],
+  character: ['bpchar', 4],
+  'bit varying': ['varbit', 0],
+  bit: ['bit', 0],
+};
+
+/** As an assignment to the column takes the value: one that is too long is refused, where a cast would cut it, and a domain asks its CHECK. */
+function assigned(column: ColumnShape, sql: string): string {
+  const bound = boundOf(column);
+  const [name, more] = COERCIONS[bound?.kind ?? ''] ?? [];
+  const fitted = bound ? `pg_catalog."${name}"((${sql})::pg_catalog."${name}", ${bound.size + more!}, false)` : sql;
+  return column.base ? `(${fitted})::${column.type}` : fitted;
 }
 
 /** Beside the new shape, as one value, since a list has at most 1,664 entries. Not as `p`: a column may be called so. */
@@ -100,8 +122,8 @@ function newShape(shadow: TableShape, { written }: Mapping): string {
   return shadow.columns
     .filter(({ generated }) => !generated)
     .map((column) => {
-      const sql = expressions.get(column.name) ?? filled(column);
-      return `${sql} AS ${quoteName(column.name)}`;
+      const sql = expressions.get(column.name);
+      return `${sql === undefined ? filled(column) : assigned(column, sql)} AS ${quoteName(column.name)}`;
     })
     .join(', ');
 }
