@@ -37,6 +37,7 @@ export function snapshotOf(state: CutoverState, over: Partial<Snapshot> = {}): S
     tableProblem: null,
     forwards: null,
     flagsDeployed: true,
+    flagsSeen: [],
     alerts: [],
     observations: {},
     waits: null,
