@@ -8,6 +8,7 @@ import { commandPages, commandTable } from './commands.ts';
 import { conditionTable } from './conditions.ts';
 import { configurationTable } from './configuration.ts';
 import { errorTable } from './errors.ts';
+import { exceptionTable } from './grants.ts';
 import { filled } from './markdown.ts';
 import { migrationTable, sqlObjectTable } from './migrations.ts';
 import { keptNameTable, oldNameTable } from './old-names.ts';
@@ -28,6 +29,7 @@ const TEXTS = {
   conditions: conditionTable,
   configuration: configurationTable,
   errors: errorTable,
+  exceptions: exceptionTable,
   'kept-names': keptNameTable,
   metrics: metricTable,
   migrations: migrationTable,

@@ -100,7 +100,7 @@ function criteriaSources(env: Environment, clock: Clock): CriteriaSources {
     return httpChecks({
       clock,
       profile: env.CROSSFADE_PROFILE,
-      key: signingKey(env, 'CROSSFADE_CHECK_KEY', 'HTTP checks'),
+      key: signingKey(env, clock, 'CROSSFADE_CHECK_KEY', 'HTTP checks'),
     });
   });
   return {

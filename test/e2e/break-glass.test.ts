@@ -3,10 +3,15 @@
  * what the API would have left: whole logs, and states and flags that the next tick takes as they are.
  */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { composeBreakGlass, deployedNames } from '../../lib/compose/break-glass.ts';
-import { breakGlassStop } from '../../lib/flows/control/break-glass.ts';
+import { breakGlassStop as stopPastTheApi } from '../../lib/flows/control/break-glass.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
+import { type DeedBook, deedBook } from '../helpers/asked-deeds.ts';
+import { onRequests } from '../helpers/asked-requests.mjs';
+import { ledgerAgainst } from '../helpers/grants.ts';
+import { deniedIn, usedIn } from '../helpers/role-evaluation.ts';
 import { auditOf, auditProblems, driftOf } from '../helpers/stack-parts.ts';
 import { type Items, items, readyToAdvance, startAll } from '../helpers/stack-parts-items.ts';
 
@@ -15,20 +20,28 @@ const NAMES = { application: 'crossfade', environment: 'local', profile: 'flags'
 const KEYS = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
 
 let world: Items;
+let book: DeedBook;
+const person = new AsyncLocalStorage<string>();
+const forget = onRequests((operation, body) => person.getStore() && book.note('break-glass', operation, body));
+const breakGlassStop: typeof stopPastTheApi = (...words) => person.run('ada', () => stopPastTheApi(...words));
 const ports = (over: Partial<{ dynamodb: string; appConfig: string; names: typeof NAMES }> = {}) => {
   Object.assign(process.env, KEYS);
   const { endpoint, tables, appConfig } = world.on;
-  return composeBreakGlass({
-    region: 'eu-central-1',
-    stateTable: tables.state,
-    appConfig: over.names ?? NAMES,
-    endpoints: { dynamodb: over.dynamodb ?? endpoint, appConfig: over.appConfig ?? appConfig.url },
-  });
+  const composed = () =>
+    composeBreakGlass({
+      region: 'eu-central-1',
+      stateTable: tables.state,
+      appConfig: over.names ?? NAMES,
+      endpoints: { dynamodb: over.dynamodb ?? endpoint, appConfig: over.appConfig ?? appConfig.url },
+    });
+  // Ids are looked for by their names.
+  return person.run('ada', composed);
 };
 const flagsNow = async () => (await world.ports.flags.deployed()).document!;
 
 beforeAll(async () => {
   world = await items(['item', 'planner']);
+  book = deedBook(world.on.flags);
   await startAll(world);
   // Both have readers on their shadow.
   for (let ticks = 0; ticks < 2; ticks += 1) {
@@ -38,7 +51,10 @@ beforeAll(async () => {
   const { cutovers } = await flagsNow();
   expect([cutovers.item!.read_ppm, cutovers.planner!.read_ppm].every((ppm) => ppm > 0)).toBe(true);
 });
-afterAll(() => world?.stop());
+afterAll(() => {
+  forget();
+  return world?.stop();
+});
 
 describe('an emergency stop past the API', () => {
   it('as a drill reads all that it needs and writes nothing', async () => {
@@ -103,5 +119,11 @@ describe('an emergency stop past the API', () => {
     }
     expect(await driftOf(world.ports, world.declarations)).toEqual([]);
     expect(await world.ports.inspecting.status('item')).toMatchObject({ armed: 'none' });
+  });
+
+  it('asks for nothing that its role does not allow, and uses what the ledger of grants says', () => {
+    const { tables } = world.on;
+    expect(deniedIn(book.deeds, tables)).toEqual([]);
+    expect(ledgerAgainst('test/e2e/break-glass.test.ts', usedIn(book.deeds, tables))).toEqual([]);
   });
 });

@@ -19,19 +19,23 @@ import { deployedNames } from '../../lib/compose/break-glass.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
 import { httpShim } from '../helpers/api-gateway.ts';
 import { JWKS, tokenOf } from '../helpers/api-tokens.ts';
+import { deedBook } from '../helpers/asked-deeds.ts';
 import { exampleFile, shownAs } from '../helpers/command-examples.ts';
 import { LOCAL_CREDENTIALS } from '../helpers/dynamodb.ts';
 import { cli } from '../helpers/fake-api.ts';
+import { ledgerAgainst } from '../helpers/grants.ts';
 import { deployedFunctions, type FunctionHost, functionHost } from '../helpers/handler-process.ts';
 import { ROOT } from '../helpers/imports.ts';
 import { type LambdaServer, lambdaServer } from '../helpers/lambda-server.ts';
 import { ownDatabase } from '../helpers/postgres.ts';
+import { deniedIn, usedIn } from '../helpers/role-evaluation.ts';
 import { command, environmentOf } from '../helpers/stack-parts.ts';
 import { type Items, items, startAll } from '../helpers/stack-parts-items.ts';
 
 let world: Items;
 let functions: string;
 let schema: FunctionHost;
+const book = deedBook();
 let lambda: LambdaServer;
 /** Of the API that is deployed: as it is packaged, behind the routes that the checks at the end of a deployment ask. */
 let hosts: FunctionHost[];
@@ -63,7 +67,7 @@ beforeAll(async () => {
     CROSSFADE_MIGRATIONS: join(functions, 'schema/migrations'),
     CROSSFADE_API_URL: api.url,
   };
-  schema = functionHost({ functions, name: 'schema', environment, timeoutMs: 60_000 });
+  schema = functionHost({ functions, name: 'schema', environment, timeoutMs: 60_000, book });
   lambda = await lambdaServer({ 'crossfade-prod-schema': schema.invoke });
 });
 afterAll(async () => {
@@ -361,6 +365,14 @@ describe('a stage', () => {
       code: 'invalid_event',
       message: expect.stringContaining('drop'),
     });
+  });
+});
+
+describe('least privilege', () => {
+  it('the function has asked for nothing that its role does not allow', () => {
+    const { tables } = world.on;
+    expect(deniedIn(book.deeds, tables)).toEqual([]);
+    expect(ledgerAgainst('test/e2e/deployment.test.ts', usedIn(book.deeds, tables))).toEqual([]);
   });
 });
 

@@ -15,10 +15,12 @@ import { emergencyStop } from '../../lib/flows/control/stop.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
 import { eventOf } from '../helpers/api-gateway.ts';
 import { JWKS, tokenOf } from '../helpers/api-tokens.ts';
+import type { Deed } from '../helpers/asked-deeds.ts';
+import { ledgerAgainst } from '../helpers/grants.ts';
 import { deployedFunctions } from '../helpers/handler-process.ts';
 import { type Runtime, startRuntime } from '../helpers/lambda-runtime.ts';
 import { FUNCTIONS, PARAMETERS, type Packaged, workspace } from '../helpers/packaged-template.ts';
-import { allows, type Deed, grantsOf, recorder } from '../helpers/role-evaluation.ts';
+import { allows, grantsOf, recorder, usedIn } from '../helpers/role-evaluation.ts';
 import { environmentOf } from '../helpers/stack-parts.ts';
 import { type Items, items, readyToAdvance, startAll } from '../helpers/stack-parts-items.ts';
 import { functionOf, type Statement } from '../helpers/template-access.ts';
@@ -179,6 +181,7 @@ const WITHOUT_STORE: Readonly<Partial<Record<Name, unknown>>> = {
 
 /** One has no client, and two are told by Postgres all that they want here. */
 const ASKS_NOTHING: readonly Name[] = ['route', 'backfill', 'schema'];
+const recorded: Deed[] = [];
 /** Two at once, on two cores. */
 const LANES = [0, 1] as const;
 
@@ -198,6 +201,7 @@ describe('a package by itself', () => {
           // Lambda ends what needs more. What is left is for more rows, tables and clients.
           say(runtime.residentMb()).toBeLessThan(0.8 * memoryMb);
           const grants = grantsOf(packaged, name);
+          recorded.push(...asked.deeds.map((deed) => ({ ...deed, by: name })));
           say(asked.deeds.length > 0).toBe(!ASKS_NOTHING.includes(name));
           say(deniedOf(asked.deeds, grants)).toEqual([]);
           // Each grant that was used is needed: without it something is denied.
@@ -215,6 +219,10 @@ describe('a package by itself', () => {
         }
       },
     );
+  });
+
+  it('does with its grants what the ledger of grants says', () => {
+    expect(ledgerAgainst('test/e2e/packages.test.ts', usedIn(recorded, world.on.tables))).toEqual([]);
   });
 
   it.each([

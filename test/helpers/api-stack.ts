@@ -21,9 +21,9 @@ import { definePhases, type PhaseInput } from '../../lib/define/phases.ts';
 import type { Answer } from '../property/served.ts';
 import { type ApiCall, CONTEXT, eventOf, type GatewayRoute, invoke, routeFor } from './api-gateway.ts';
 import { JWKS } from './api-tokens.ts';
+import { type Deed, deedBook } from './asked-deeds.ts';
 import { onRequests } from './asked-requests.mjs';
 import { type OwnDatabase, ownDatabase } from './postgres.ts';
-import { type Deed, deedBook } from './role-evaluation.ts';
 import { type Backing, backing, environmentOf } from './stack-parts.ts';
 import { type RunningPublisher, startPublisher } from './stack-parts-publisher.ts';
 
@@ -40,13 +40,19 @@ const MODULES: Readonly<Record<HttpFunction, () => Promise<{ handler: unknown }>
   dashboard: () => import('../../functions/dashboard.ts'),
 };
 
+/** Of what is not called over HTTP. */
+const LONG = { ...CONTEXT, getRemainingTimeInMillis: () => 60_000 };
+
 export type Instance = Readonly<Record<HttpFunction, unknown>>;
 
 export type ApiStack = {
   db: OwnDatabase;
   on: Backing;
   publisher: RunningPublisher;
-  /** What each function has asked DynamoDB for. */
+  /** Called once with an event of its kind. */
+  tick(event: object): Promise<unknown>;
+  shadowWriter(event: object): Promise<unknown>;
+  /** What each function has asked DynamoDB and AppConfig for. */
   deeds(): readonly Deed[];
   /** Fresh instances of all functions, with changes to their environment: other addresses, for servers that are down. */
   instances(over?: Readonly<Record<string, string>>): Promise<Instance>;
@@ -77,7 +83,7 @@ const cutoversOf = (upstream: string): CutoverInput[] => [
   { id: 'shadowless', kind: 'table', primary: 'public.album', shadow: 'public.album_v2' },
   { id: 'keyless', kind: 'table', primary: 'public.note', shadow: 'public.note_v2' },
   { id: 'planner', kind: 'component' },
-  { id: 'spare', kind: 'component' },
+  { id: 'spare', kind: 'component', experiments: [{ id: 'checkout', share: 10, size: 1_000 }] },
   { id: 'chat', kind: 'service', upstreams: { primary: `${upstream}/old/`, shadow: `${upstream}/new/` } },
   { id: 'frozen', kind: 'component', freeze: [ALWAYS] },
   { id: 'shared', kind: 'component', policy: { twoPersonApproval: true } },
@@ -101,7 +107,7 @@ export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStac
 
   Object.assign(process.env, environment);
   vi.resetModules();
-  const book = deedBook();
+  const book = deedBook(on.flags);
   const functionAtWork = new AsyncLocalStorage<string>();
   const forget = onRequests((operation, body) => book.note(functionAtWork.getStore() ?? 'nobody', operation, body));
   const { handler } = await import('../../functions/publisher.ts');
@@ -138,6 +144,14 @@ export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStac
     db,
     on,
     publisher,
+    async tick(event) {
+      const { handler } = await import('../../functions/tick.ts');
+      return functionAtWork.run('tick', () => handler(event, LONG));
+    },
+    async shadowWriter(event) {
+      const { handler } = await import('../../functions/shadow-writer.ts');
+      return functionAtWork.run('shadow-writer', () => handler(event as never, LONG));
+    },
     deeds: () => book.deeds.filter(({ by }) => by !== 'nobody'),
     instances,
     call,
@@ -253,7 +267,7 @@ export function withoutDenial(after: World, before: World, subject: string): { r
 async function upstreams(): Promise<{ url: string; close(): Promise<void> }> {
   const server: Server = createServer((request: IncomingMessage, response: ServerResponse) => {
     request.resume();
-    response.writeHead(200, { 'content-type': 'application/json' });
+    response.writeHead(request.url?.endsWith('/refused') ? 409 : 200, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ path: request.url, headers: request.headers }));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

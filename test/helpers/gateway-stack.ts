@@ -11,9 +11,10 @@ import type { ForwardsSummary } from '../../lib/core/forwards/forward.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
 import { eventOf } from './api-gateway.ts';
 import { JWKS, tokenOf } from './api-tokens.ts';
+import { deedBook } from './asked-deeds.ts';
 import { deployedFunctions, type FunctionHost, functionHost, schedule } from './handler-process.ts';
 import { type Holding, type KeyedService, keyedService } from './keyed-service.ts';
-import { deedBook, deniedIn } from './role-evaluation.ts';
+import { deniedIn } from './role-evaluation.ts';
 import { backing, command, environmentOf, portsOn } from './stack-parts.ts';
 import { LOOK } from './stack-parts-publisher.ts';
 import { streamMapping, streamReader } from './stack-parts-stream.ts';
@@ -29,7 +30,7 @@ export type GatewayStack = Awaited<ReturnType<typeof gatewayStack>>;
 
 export async function gatewayStack(options: { gateways: number; memory: 'keeps keys' | 'forgetful' }) {
   const on = await backing();
-  const book = deedBook();
+  const book = deedBook(on.flags);
   const functions = deployedFunctions();
   const directory = mkdtempSync(join(tmpdir(), 'crossfade-gateway-stack-'));
   const service = (side: string) => keyedService(join(directory, `${side}.journal`), options.memory);

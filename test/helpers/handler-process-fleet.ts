@@ -7,8 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import { type Deed, deedBook } from './asked-deeds.ts';
 import { deployedFunctions, type FunctionHost, functionHost, type Schedule, schedule } from './handler-process.ts';
-import { type Deed, deedBook } from './role-evaluation.ts';
 import { type Backing, environmentOf, type OwnPorts, recordTraffic } from './stack-parts.ts';
 import { LOOK, startPublisher } from './stack-parts-publisher.ts';
 import { type StreamMapping, streamMapping, streamReader } from './stack-parts-stream.ts';
@@ -50,7 +50,7 @@ export function startFleet(
     ports: OwnPorts;
   },
 ): Fleet {
-  const book = deedBook();
+  const book = deedBook(on.flags);
   const functions = deployedFunctions();
   const settings = mkdtempSync(join(tmpdir(), 'crossfade-fleet-'));
   const cutovers = join(settings, 'cutovers.json');

@@ -8,7 +8,7 @@ import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DeedBook } from './role-evaluation.ts';
+import type { DeedBook } from './asked-deeds.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(dirname(HERE));
@@ -59,7 +59,7 @@ export function deployedFunctions(): string {
 }
 
 type Answer = { id: number; result?: unknown; error?: string };
-/** A request to DynamoDB: its operation and its body. */
+/** A request to DynamoDB or AppConfig: its operation and its body. */
 type Asked = { asked: [operation: string, body: string] };
 type Pending = { id: number; resolve(value: unknown): void; reject(error: Error): void; timer: NodeJS.Timeout };
 type Instance = {
@@ -76,7 +76,7 @@ export function functionHost(options: {
   name: string;
   environment: Readonly<Record<string, string>>;
   timeoutMs: number;
-  /** Gets what it asks DynamoDB for. */
+  /** Gets what it asks DynamoDB and AppConfig for. */
   book?: DeedBook;
 }): FunctionHost {
   const { name, timeoutMs } = options;

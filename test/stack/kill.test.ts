@@ -22,10 +22,12 @@ import { isCrossfadeError } from '../../lib/core/base/errors.ts';
 import { textOf } from '../../lib/core/conditions/show.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
 import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
+import { distinctDeeds } from '../helpers/asked-deeds.ts';
 import type { CrashableServer } from '../helpers/crashable-postgres.ts';
+import { ledgerAgainst } from '../helpers/grants.ts';
 import type { FunctionHost } from '../helpers/handler-process.ts';
 import { type Fleet, startFleet } from '../helpers/handler-process-fleet.ts';
-import { deniedIn } from '../helpers/role-evaluation.ts';
+import { deniedIn, usedIn } from '../helpers/role-evaluation.ts';
 import { type SlowLink, slowLink } from '../helpers/slow-link.ts';
 import {
   auditOf,
@@ -311,6 +313,7 @@ describe(`I1 I2 I3 I6 under SIGKILL, seed ${SEED}`, () => {
     // Of a whole life, and of what deaths have left undone.
     expect(fleet.deeds.length).toBeGreaterThan(100);
     expect(deniedIn(fleet.deeds, on.tables)).toEqual([]);
+    expect(ledgerAgainst('test/stack/kill.test.ts', usedIn(distinctDeeds(fleet.deeds), on.tables))).toEqual([]);
   });
 });
 

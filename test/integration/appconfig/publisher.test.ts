@@ -8,7 +8,10 @@ import { appConfigClient } from '../../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../../lib/adapters/appconfig/publisher.ts';
 import type { FlagDocument } from '../../../lib/core/routing/flags.ts';
 import type { FlagPublisher } from '../../../lib/ports/flags.ts';
+import { deedBook } from '../../helpers/asked-deeds.ts';
 import { flagContract, someFlags } from '../../helpers/contracts/flags.ts';
+import { ledgerAgainst } from '../../helpers/grants.ts';
+import { deniedIn, usedIn } from '../../helpers/role-evaluation.ts';
 import {
   blockWithOther,
   deploy,
@@ -286,6 +289,35 @@ describe('what is stored', () => {
     expect(await publish(own, someFlags({ version: 54 }), 53)).toEqual({ kind: 'published', version: 54 });
     const kept = await versionsOf(own);
     expect([kept.length, kept[0], kept.at(-1)]).toEqual([50, 54, 5]);
+  });
+
+  it('asks for nothing that the roles of those who publish do not allow, past a deployment of others and with versions to delete', async () => {
+    const own = await subject(on);
+    for (let n = 1; n <= 51; n += 1) await store(own, someFlags({ version: n }));
+    expect(await publish(own, someFlags({ version: 52 }), 51)).toMatchObject({ kind: 'published' });
+    await blockWithOther(own);
+    const book = deedBook(own.ids);
+    own.control.middlewareStack.add(
+      (next) => async (args) => {
+        const { method, path, body } = args.request as { method: string; path: string; body?: unknown };
+        for (const by of ['publisher', 'break-glass']) book.note(by, `${method} ${path}`, String(body ?? ''));
+        return next(args);
+      },
+      { step: 'finalizeRequest', name: 'noted' },
+    );
+    expect(await publish(own, someFlags({ version: 53, readPpm: 0 }), 52, true)).toMatchObject({ kind: 'published' });
+    own.control.middlewareStack.remove('noted');
+    const none = { state: '', changes: '' };
+    expect(deniedIn(book.deeds, none)).toEqual([]);
+    expect(ledgerAgainst('test/integration/appconfig/publisher.test.ts', usedIn(book.deeds, none))).toEqual([]);
+    // Another application's flags are not theirs.
+    const others = deedBook({ ...own.ids, application: 'other' });
+    others.note(
+      'publisher',
+      `GET /applications/${own.ids.application}/environments/${own.ids.environment}/deployments`,
+      '',
+    );
+    expect(deniedIn(others.deeds, none)).toHaveLength(1);
   });
 
   it('what cannot be tidied up does not spoil the publication', async () => {

@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -244,5 +245,30 @@ describe('channels by environment', () => {
     const [keyed] = alertChannels(env({ CROSSFADE_ALERT_WEBHOOK_URL: url, CROSSFADE_ALERT_WEBHOOK_KEY: 'k3y' }), CLOCK);
     await keyed!.send(MESSAGE, 2_000);
     expect(calls).toBe(1);
+  });
+
+  it('a secret that was rotated signs within five minutes, without a restart; until then it is not asked for again', async () => {
+    const secrets = mockClient(SecretsManagerClient);
+    const signatures: unknown[] = [];
+    const url = await listening((request, response) => {
+      signatures.push(request.headers['x-crossfade-signature']);
+      response.end();
+    });
+    const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:webhook';
+    const clock = { ...CLOCK, atMs: 0, monotonicMs: () => clock.atMs };
+    const given = { CROSSFADE_ALERT_WEBHOOK_URL: url, CROSSFADE_ALERT_WEBHOOK_KEY_ARN: arn };
+    const [channel] = alertChannels(env(given), clock);
+    const signedAt = async (atMs: number, key: string) => {
+      secrets.on(GetSecretValueCommand).resolves({ SecretString: key });
+      clock.atMs = atMs;
+      await channel!.send(MESSAGE, 2_000);
+      return signatures.at(-1);
+    };
+    const first = await signedAt(0, 'first');
+    expect(await signedAt(299_999, 'second')).toBe(first);
+    expect(secrets.commandCalls(GetSecretValueCommand)).toHaveLength(1);
+    expect(await signedAt(300_000, 'second')).not.toBe(first);
+    expect(await signedAt(300_001, 'third')).toBe(signatures.at(-2));
+    secrets.restore();
   });
 });
