@@ -57,21 +57,27 @@ export function countAbove({ first, counts }: Buckets, edge: number): number {
 export function countAboveEdge({ first, counts }: Buckets, edge: number): number {
   const place = Math.floor(edge + 0.5);
   const part = edge + 0.5 - place;
-  const at = (index: number) => counts[index - first] ?? 0;
+  const here = countAt(counts, place - first);
+  const next = countAt(counts, place + 1 - first);
   let above = 0;
   for (let i = Math.max(0, place + 1 - first); i < counts.length; i += 1) above += counts[i]!;
-  return above + at(place) / 2 - (part * (at(place) + at(place + 1))) / 2;
+  return above + here / 2 - (part * (here + next)) / 2;
 }
+
+/** Nothing lies beyond the row; a look there is many times as slow as one inside. */
+const countAt = (counts: readonly number[], i: number): number => (i >= 0 && i < counts.length ? counts[i]! : 0);
 
 /** The edge above which the share 1 − q lies, by `countAboveEdge`; `null` without latencies. */
 export function quantileEdge({ first, counts, total }: Buckets, q: number): number | null {
   if (!(total > 0)) return null;
   const wanted = (1 - q) * total;
-  let above = 0;
+  let [above, higher] = [0, 0];
   for (let i = counts.length; i >= 0; i -= 1) {
-    const more = ((counts[i] ?? 0) + (counts[i - 1] ?? 0)) / 2;
+    const lower = countAt(counts, i - 1);
+    const more = (higher + lower) / 2;
     if (above + more >= wanted && more > 0) return first + i - (wanted - above) / more - 0.5;
     above += more;
+    higher = lower;
   }
   return first - 1.5;
 }
