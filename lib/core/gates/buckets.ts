@@ -121,17 +121,18 @@ function addTo(counts: number[], more: readonly number[], at: number): void {
 
 /** Each count times a weight, in whole numbers: what one bucket loses by rounding the next one gets. */
 export function weighed({ first, counts }: Buckets, weight: number): Buckets {
+  const rounded: number[] = [];
   let [carry, total, low, high] = [0, 0, counts.length, 0];
-  const rounded = counts.map((count, i) => {
-    carry += count * weight;
+  for (let i = 0; i < counts.length; i += 1) {
+    carry += counts[i]! * weight;
     const whole = Math.round(carry);
     carry -= whole;
     total += whole;
+    rounded.push(whole);
     if (whole > 0) {
-      low = Math.min(low, i);
+      if (i < low) low = i;
       high = i + 1;
     }
-    return whole;
-  });
+  }
   return total === 0 ? NO_BUCKETS : { first: first + low, counts: rounded.slice(low, high), total };
 }

@@ -96,7 +96,7 @@ function mergedOptional(a: OptionalFigures, b: OptionalFigures): OptionalFigures
   return merged;
 }
 
-/** Adds what one more sender told. Most tell little of it, so each figure is looked at before it is added. */
+/** Adds the figures of one more sender. Most give few of them, so each is looked at before it is added. */
 export function addOptional(sum: Mutable<OptionalFigures>, more: OptionalFigures): void {
   const { left, drops, told, pairs, onlyShadow, onlyPrimary, incomparable, late, memory } = more;
   if (left) sum.left = (sum.left ?? 0) + left;
@@ -126,7 +126,7 @@ export function mergeParts(parts: readonly WindowPart[]): WindowPart[] {
   const merged = new Map<string, WindowPart>();
   for (const part of parts) {
     const { slice, operation, window } = part;
-    const key = JSON.stringify([window.minute, window.side, operation, slice]);
+    const key = `${window.minute} ${window.side} ${slice} ${operation}`;
     const before = merged.get(key);
     merged.set(key, before ? { slice, operation, window: mergeWindows(before.window, window) } : part);
   }

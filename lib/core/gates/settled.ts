@@ -7,7 +7,7 @@ import type { Baseline } from './baseline.ts';
 import type { Traffic } from './compared.ts';
 import type { Above, Evidence } from './evidence.ts';
 import type { Level } from './levels.ts';
-import type { Martingale } from './martingale.ts';
+import type { Excursion, Martingale } from './martingale.ts';
 import type { Mix } from './mix.ts';
 import type { Noise, Share } from './noise.ts';
 import type { OperationLatency } from './operation-latency.ts';
@@ -57,7 +57,7 @@ export function settled(evidence: Figures): Figures {
     usuallyGood: each(evidence.usuallyGood, less),
     baseline: baseline(evidence.baseline),
     slices: evidence.slices.map(baseline),
-    levels: evidence.levels?.map((one) => one && level(one)) ?? null,
+    levels: evidence.levels?.map(level) ?? null,
     operations: evidence.operations.map((one) => ({ ...one, tested: rough(one.tested) })),
     latencies: evidence.latencies.map(latency),
     noise: evidence.noise.map((one) => noise(one)),
@@ -76,14 +76,16 @@ function each<Name extends string, Of>(of: Readonly<Record<Name, Of>>, settle: (
 
 function all(figures: readonly number[]): number[] {
   const settled: number[] = [];
-  for (const figure of figures) settled.push(less(figure));
+  for (let i = 0; i < figures.length; i += 1) settled.push(less(figures[i]!));
   return settled;
 }
 
 const martingale = ({ logA, excursions }: Martingale): Martingale => ({
   logA: all(logA),
-  excursions: excursions.map((one) => (one.g === 0 ? one : { ...one, g: less(one.g), sums: all(one.sums) })),
+  excursions: excursions.map(excursion),
 });
+
+const excursion = (one: Excursion): Excursion => (one.g === 0 ? one : { ...one, g: less(one.g), sums: all(one.sums) });
 
 const baseline = (one: Baseline): Baseline => ({
   ...one,
@@ -92,15 +94,16 @@ const baseline = (one: Baseline): Baseline => ({
   scatter: { pairs: less(one.scatter.pairs), squares: less(one.scatter.squares) },
 });
 
-const level = (one: Level): Level => ({
-  n: one.n,
-  own: one.own.map(less),
-  edges: one.edges.map(less),
-  uncertain: one.uncertain.map(less),
-  errorRate: less(one.errorRate),
-  errorUncertain: less(one.errorUncertain),
-  weight: less(one.weight),
-});
+const level = (one: Level | null): Level | null =>
+  one && {
+    n: one.n,
+    own: all(one.own),
+    edges: all(one.edges),
+    uncertain: all(one.uncertain),
+    errorRate: less(one.errorRate),
+    errorUncertain: less(one.errorUncertain),
+    weight: less(one.weight),
+  };
 
 const latency = (one: OperationLatency): OperationLatency => ({
   ...one,
