@@ -4,10 +4,11 @@
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (value !== null && typeof value === 'object') {
-    const fields = Object.entries(value)
-      .filter(([, field]) => field !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-      .map(([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field)}`);
+    const fields: string[] = [];
+    for (const name of Object.keys(value).sort()) {
+      const field = (value as Readonly<Record<string, unknown>>)[name];
+      if (field !== undefined) fields.push(`${JSON.stringify(name)}:${canonicalJson(field)}`);
+    }
     return `{${fields.join(',')}}`;
   }
   return JSON.stringify(value) ?? 'null';

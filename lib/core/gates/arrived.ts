@@ -52,7 +52,7 @@ export function arrivedMinutes(parts: readonly WindowPart[], range: Range): Arri
         shadow: shadow.side,
         spoiled: shadow.impossible !== null,
         impossible: primary.impossible ?? shadow.impossible,
-        operations: operationsOf([...primary.possible, ...shadow.possible]),
+        operations: operationsOf(primary.possible, shadow.possible),
         latencies: latenciesOf(primary.possible, shadow.possible),
       };
     });
@@ -67,7 +67,6 @@ function sideMinute(
   { ends, runMinute }: Range,
 ): { side: SideMinute | null; impossible: string | null; possible: readonly Possible[] } {
   const possible: Possible[] = [];
-  const all: BucketedWindow[] = [];
   const bySlice: BucketedWindow[][] = [];
   for (let slice = 0; slice <= ends.length; slice += 1) bySlice.push([]);
   let why: string | null = null;
@@ -81,39 +80,52 @@ function sideMinute(
     const isKnown = slice !== null && slice < ends.length && minute >= (runMinute ?? minute);
     const place = isKnown ? slice : ends.length;
     possible.push({ place, operation, window: bucketed });
-    all.push(bucketed);
     bySlice[place]!.push(bucketed);
   }
-  if (all.length === 0) return { side: null, impossible: why, possible };
-  const slices = ends.length === 0 ? [] : bySlice.map((own) => (own.length > 0 ? summedWindows(own) : null));
-  return { side: { all: summedWindows(all), slices }, impossible: why, possible };
+  if (possible.length === 0) return { side: null, impossible: why, possible };
+  const slices = bySlice.map((own) => (own.length > 0 ? summedWindows(own) : null));
+  const all = summedWindows(slices.filter((slice) => slice !== null));
+  return { side: { all, slices: ends.length === 0 ? [] : slices }, impossible: why, possible };
 }
 
-function operationsOf(possible: readonly Possible[]): ReadonlyMap<string, Tally> {
+function operationsOf(primary: readonly Possible[], shadow: readonly Possible[]): ReadonlyMap<string, Tally> {
   const found = new Map<string, Tally>();
-  for (const { operation, window } of possible) {
-    if (window.count === 0) continue;
-    const tally = found.get(operation) ?? { n0: 0, e0: 0, n1: 0, e1: 0 };
+  const tallyOf = (operation: string) => {
+    const there = found.get(operation);
+    if (there) return there;
+    const tally = { n0: 0, e0: 0, n1: 0, e1: 0 };
     found.set(operation, tally);
-    if (window.side === 'primary') {
-      tally.n0 += window.count;
-      tally.e0 += window.errors;
-    } else {
-      tally.n1 += window.count;
-      tally.e1 += window.errors;
-    }
+    return tally;
+  };
+  for (const { operation, window } of primary) {
+    if (window.count === 0) continue;
+    const tally = tallyOf(operation);
+    tally.n0 += window.count;
+    tally.e0 += window.errors;
+  }
+  for (const { operation, window } of shadow) {
+    if (window.count === 0) continue;
+    const tally = tallyOf(operation);
+    tally.n1 += window.count;
+    tally.e1 += window.errors;
   }
   return found;
 }
 
 function latenciesOf(primary: readonly Possible[], shadow: readonly Possible[]): ReadonlyMap<string, TypeMinute> {
   const found = new Map<string, { primary: (TypeWindow | null)[]; shadow: (TypeWindow | null)[] }>();
-  for (const [side, possible] of Object.entries({ primary, shadow })) {
+  for (const [side, possible] of [
+    ['primary', primary],
+    ['shadow', shadow],
+  ] as const) {
     for (const { place, operation, window } of possible) {
       if (window.count === 0) continue;
-      const sides = found.get(operation) ?? { primary: [], shadow: [] };
-      found.set(operation, sides);
-      const slices = sides[side as 'primary' | 'shadow'];
+      let sides = found.get(operation);
+      if (!sides) {
+        sides = { primary: [], shadow: [] };
+        found.set(operation, sides);
+      }
+      const slices = sides[side];
       while (slices.length <= place) slices.push(null);
       const before = slices[place];
       const { latency, errors } = window;

@@ -1,7 +1,13 @@
 /** A minute of one side as the gates reckon with it, and what cannot be true of one. */
 
 import { added, type Buckets, bucketsOf, summed } from './buckets.ts';
-import { impossiblePairs, type MinuteWindow, mergedOptional } from './minute-window.ts';
+import {
+  addOptional,
+  impossiblePairs,
+  type MinuteWindow,
+  type Mutable,
+  type OptionalFigures,
+} from './minute-window.ts';
 
 export type BucketedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
 
@@ -18,12 +24,14 @@ export function bucketedWindow(window: MinuteWindow): BucketedWindow {
 
 const FIGURES = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
 
+const isFigure = (value: number): boolean => value >= 0 && value < Number.POSITIVE_INFINITY;
+
 /** Why the figures of a window cannot be true, or null. */
 export function impossible(window: BucketedWindow): string | null {
   const { count, errors, keyless, checks, mismatches } = window;
-  for (const name of FIGURES) {
-    const value = window[name];
-    if (!Number.isFinite(value) || value < 0) return `${name} is ${value}`;
+  if (!(isFigure(count) && isFigure(errors) && isFigure(keyless) && isFigure(checks) && isFigure(mismatches))) {
+    const name = FIGURES.find((figure) => !isFigure(window[figure]))!;
+    return `${name} is ${window[name]}`;
   }
   const { left = 0, drops = 0, told = 0, incomparable = 0 } = window;
   if (!(incomparable >= 0)) return `incomparable is ${incomparable}`;
@@ -58,19 +66,18 @@ export function pooled(minute: number, pool: BucketedWindow, window: BucketedWin
 export function summedWindows(windows: readonly BucketedWindow[]): BucketedWindow {
   const [first, second] = windows as readonly [BucketedWindow, ...BucketedWindow[]];
   if (!second) return first;
-  const sum: { -readonly [Name in keyof BucketedWindow]: BucketedWindow[Name] } = {
-    side: first.side,
-    minute: first.minute,
-    count: 0,
-    errors: 0,
-    keyless: 0,
-    checks: 0,
-    mismatches: 0,
-    latency: summed(windows.map(({ latency }) => latency)),
-  };
+  const { side, minute } = first;
+  let [count, errors, keyless, checks, mismatches] = [0, 0, 0, 0, 0];
+  const optional: Mutable<OptionalFigures> = {};
+  const latencies: Buckets[] = [];
   for (const window of windows) {
-    for (const name of FIGURES) sum[name] += window[name];
-    Object.assign(sum, mergedOptional(sum, window));
+    count += window.count;
+    errors += window.errors;
+    keyless += window.keyless;
+    checks += window.checks;
+    mismatches += window.mismatches;
+    latencies.push(window.latency);
+    addOptional(optional, window);
   }
-  return sum;
+  return { side, minute, count, errors, keyless, checks, mismatches, latency: summed(latencies), ...optional };
 }

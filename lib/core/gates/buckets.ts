@@ -57,21 +57,27 @@ export function countAbove({ first, counts }: Buckets, edge: number): number {
 export function countAboveEdge({ first, counts }: Buckets, edge: number): number {
   const place = Math.floor(edge + 0.5);
   const part = edge + 0.5 - place;
-  const at = (index: number) => counts[index - first] ?? 0;
+  const here = countAt(counts, place - first);
+  const next = countAt(counts, place + 1 - first);
   let above = 0;
   for (let i = Math.max(0, place + 1 - first); i < counts.length; i += 1) above += counts[i]!;
-  return above + at(place) / 2 - (part * (at(place) + at(place + 1))) / 2;
+  return above + here / 2 - (part * (here + next)) / 2;
 }
+
+/** Nothing lies beyond the row; a look there is many times as slow as one inside. */
+const countAt = (counts: readonly number[], i: number): number => (i >= 0 && i < counts.length ? counts[i]! : 0);
 
 /** The edge above which the share 1 − q lies, by `countAboveEdge`; `null` without latencies. */
 export function quantileEdge({ first, counts, total }: Buckets, q: number): number | null {
   if (!(total > 0)) return null;
   const wanted = (1 - q) * total;
-  let above = 0;
+  let [above, higher] = [0, 0];
   for (let i = counts.length; i >= 0; i -= 1) {
-    const more = ((counts[i] ?? 0) + (counts[i - 1] ?? 0)) / 2;
+    const lower = countAt(counts, i - 1);
+    const more = (higher + lower) / 2;
     if (above + more >= wanted && more > 0) return first + i - (wanted - above) / more - 0.5;
     above += more;
+    higher = lower;
   }
   return first - 1.5;
 }
@@ -115,17 +121,18 @@ function addTo(counts: number[], more: readonly number[], at: number): void {
 
 /** Each count times a weight, in whole numbers: what one bucket loses by rounding the next one gets. */
 export function weighed({ first, counts }: Buckets, weight: number): Buckets {
+  const rounded: number[] = [];
   let [carry, total, low, high] = [0, 0, counts.length, 0];
-  const rounded = counts.map((count, i) => {
-    carry += count * weight;
+  for (let i = 0; i < counts.length; i += 1) {
+    carry += counts[i]! * weight;
     const whole = Math.round(carry);
     carry -= whole;
     total += whole;
+    rounded.push(whole);
     if (whole > 0) {
-      low = Math.min(low, i);
+      if (i < low) low = i;
       high = i + 1;
     }
-    return whole;
-  });
+  }
   return total === 0 ? NO_BUCKETS : { first: first + low, counts: rounded.slice(low, high), total };
 }

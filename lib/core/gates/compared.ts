@@ -4,7 +4,7 @@
 
 import type { BucketedWindow } from './bucketed-window.ts';
 import { countAboveEdge } from './buckets.ts';
-import { type Edges, type Ground, type Part, type SideMinute, sum } from './ground.ts';
+import { type Ground, type Part, type SideMinute, sum } from './ground.ts';
 
 type ComparedLatency = {
   /** Of the primary, and of the shadow where nothing is slower, beyond what may be, and beyond what forces a rollback. */
@@ -53,19 +53,36 @@ export function compare(
   traffic: readonly Traffic[],
 ): Compared {
   const control = present(primary, ground.control);
-  const n0 = sum(control, ({ window }) => window.count);
-  const weight = sum(control, ({ part }) => part.weight);
-  const weighed = sum(control, ({ part, window }) => (part.weight > 0 ? window.count : 0));
+  let [n0, failed, weight, weighed] = [0, 0, 0, 0];
+  for (const { part, window } of control) {
+    n0 += window.count;
+    failed += window.errors;
+    weight += part.weight;
+    if (part.weight > 0) weighed += window.count;
+  }
+  const timed: Present[] = [];
+  const busy: number[] = [];
+  let [n1, shadowFailed, arrived] = [0, 0, 0];
   const served = present(shadow, ground.served).map(({ part, window }) => {
     const expected = weight > 0 ? (weighed * part.most) / weight : null;
-    return { part, window, surplus: surplusOf(window.count, expected, weighed, traffic[part.slice]) };
+    const surplus = surplusOf(window.count, expected, weighed, traffic[part.slice]);
+    n1 += window.count - surplus;
+    shadowFailed += Math.max(0, window.errors - surplus);
+    if (part.weight > 0) arrived += window.count;
+    if (surplus > 0) busy.push(part.slice);
+    else timed.push({ part, window });
+    return { part, counted: window.count - surplus };
   });
-  const n1 = sum(served, ({ window, surplus }) => window.count - surplus);
-  const timed = served.filter(({ surplus }) => surplus === 0);
-  const ofShadow = (of: (part: Part) => number) =>
-    n1 > 0 ? sum(served, ({ window, surplus, part }) => (window.count - surplus) * of(part)) / n1 : 0;
-  const ofControl = (of: (part: Part) => number) =>
-    weight > 0 ? sum(control, ({ part }) => part.weight * of(part)) / weight : 0;
+  const ofShadow = (of: (part: Part) => number) => {
+    let total = 0;
+    for (const { part, counted } of served) total += counted * of(part);
+    return n1 > 0 ? total / n1 : 0;
+  };
+  const ofControl = (of: (part: Part) => number) => {
+    let total = 0;
+    for (const { part } of control) total += part.weight * of(part);
+    return weight > 0 ? total / weight : 0;
+  };
   const uncertain = (of: (part: Part) => number) => UNCERTAIN * (ofShadow(of) + ofControl(of));
   const usually = ofControl((part) => part.errorRate ?? 0);
   const offset = ofShadow((part) => (part.errorRate ?? usually) - usually) + uncertain((part) => part.errorUncertain);
@@ -73,24 +90,26 @@ export function compare(
     n0,
     n1,
     timed: sum(timed, ({ window }) => window.count),
-    busy: served.filter(({ surplus }) => surplus > 0).map(({ part }) => part.slice),
+    busy,
     errors: {
-      primary: sum(control, ({ window }) => window.errors),
-      shadow: sum(served, ({ window, surplus }) => Math.max(0, window.errors - surplus)),
+      primary: failed,
+      shadow: shadowFailed,
       usual: ground.usualErrors,
       offset: Math.max(-ground.usualErrors / 2, offset),
     },
     latency: ground.usual.map((usual, at): ComparedLatency => {
       if (usual === null) return NOTHING;
+      const primary = aboveOnPrimary(control, at);
+      const shadow = aboveOnShadow(timed, at);
       return {
-        primary: above(control, at, 'usual'),
-        same: above(timed, at, 'usual'),
-        shadow: above(timed, at, 'slower'),
-        over: above(timed, at, 'over'),
+        primary: primary.usual,
+        same: shadow.usual,
+        shadow: shadow.slower,
+        over: shadow.over,
         usual: usual.above,
         good: {
-          primary: above(control, at, 'lower'),
-          over: above(timed, at, 'lowerOver'),
+          primary: primary.lower,
+          over: shadow.lowerOver,
           usual: usual.lower,
           better: usual.lowerOver,
         },
@@ -100,7 +119,7 @@ export function compare(
     past: ground.past,
     fewLeft: ground.fewLeft && n0 * FEW_LEFT < n1,
     expected: weight > 0 ? (weighed * sum(ground.served, (part) => part.weight)) / weight : null,
-    arrived: sum(served, ({ part, window }) => (part.weight > 0 ? window.count : 0)) + (primary?.all.left ?? 0),
+    arrived: arrived + (primary?.all.left ?? 0),
   };
 }
 
@@ -119,11 +138,29 @@ function present(side: SideMinute | null, parts: readonly Part[]): Present[] {
   return found;
 }
 
-/** How many operations lie above an edge of a latency metric, each slice having its own. */
-function above(of: readonly Present[], at: number, edge: keyof Edges): number {
-  let total = 0;
-  for (const { part, window } of of) total += countAboveEdge(window.latency, part.edges[at]![edge]);
-  return total;
+/** How many operations of the primary lie above the edges of a latency metric, each slice having its own. */
+function aboveOnPrimary(control: readonly Present[], at: number) {
+  let usual = 0;
+  let lower = 0;
+  for (const { part, window } of control) {
+    const edges = part.edges[at]!;
+    usual += countAboveEdge(window.latency, edges.usual);
+    lower += countAboveEdge(window.latency, edges.lower);
+  }
+  return { usual, lower };
+}
+
+/** The same of the shadow. */
+function aboveOnShadow(timed: readonly Present[], at: number) {
+  let [usual, slower, over, lowerOver] = [0, 0, 0, 0];
+  for (const { part, window } of timed) {
+    const edges = part.edges[at]!;
+    usual += countAboveEdge(window.latency, edges.usual);
+    slower += countAboveEdge(window.latency, edges.slower);
+    over += countAboveEdge(window.latency, edges.over);
+    lowerOver += countAboveEdge(window.latency, edges.lowerOver);
+  }
+  return { usual, slower, over, lowerOver };
 }
 
 /**

@@ -86,16 +86,28 @@ export const OPTIONAL_COUNTERS = ['left', 'drops', 'told'] as const;
 export const PAIR_COUNTERS = ['pairs', 'onlyShadow', 'onlyPrimary', 'incomparable'] as const;
 export const TOLD_COUNTERS = [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS, 'late'] as const;
 
-type Optional = Pick<MinuteWindow, (typeof TOLD_COUNTERS)[number] | 'memory'>;
+export type OptionalFigures = Pick<MinuteWindow, (typeof TOLD_COUNTERS)[number] | 'memory'>;
+export type Mutable<Of> = { -readonly [Name in keyof Of]: Of[Name] };
 
-export function mergedOptional(a: Optional, b: Optional): Optional {
-  const merged: { -readonly [Name in keyof Optional]: Optional[Name] } = {};
-  for (const name of TOLD_COUNTERS) {
-    const sum = (a[name] ?? 0) + (b[name] ?? 0);
-    if (sum > 0) merged[name] = sum;
-  }
-  if (a.memory || b.memory) merged.memory = addHistograms(a.memory ?? {}, b.memory ?? {});
+function mergedOptional(a: OptionalFigures, b: OptionalFigures): OptionalFigures {
+  const merged: Mutable<OptionalFigures> = {};
+  addOptional(merged, a);
+  addOptional(merged, b);
   return merged;
+}
+
+/** Adds the figures of one more sender. Most give few of them, so each is looked at before it is added. */
+export function addOptional(sum: Mutable<OptionalFigures>, more: OptionalFigures): void {
+  const { left, drops, told, pairs, onlyShadow, onlyPrimary, incomparable, late, memory } = more;
+  if (left) sum.left = (sum.left ?? 0) + left;
+  if (drops) sum.drops = (sum.drops ?? 0) + drops;
+  if (told) sum.told = (sum.told ?? 0) + told;
+  if (pairs) sum.pairs = (sum.pairs ?? 0) + pairs;
+  if (onlyShadow) sum.onlyShadow = (sum.onlyShadow ?? 0) + onlyShadow;
+  if (onlyPrimary) sum.onlyPrimary = (sum.onlyPrimary ?? 0) + onlyPrimary;
+  if (incomparable) sum.incomparable = (sum.incomparable ?? 0) + incomparable;
+  if (late) sum.late = (sum.late ?? 0) + late;
+  if (memory) sum.memory = addHistograms(sum.memory ?? {}, memory);
 }
 
 /** One window per minute and side, oldest first, then the primary. */
@@ -114,7 +126,7 @@ export function mergeParts(parts: readonly WindowPart[]): WindowPart[] {
   const merged = new Map<string, WindowPart>();
   for (const part of parts) {
     const { slice, operation, window } = part;
-    const key = JSON.stringify([window.minute, window.side, operation, slice]);
+    const key = `${window.minute} ${window.side} ${slice} ${operation}`;
     const before = merged.get(key);
     merged.set(key, before ? { slice, operation, window: mergeWindows(before.window, window) } : part);
   }
@@ -138,7 +150,10 @@ export const highestShare = (memory: Histogram): number => (bucketIndexes(memory
 /** All windows of one side as one, from `fromMinute` on. The same as merging them one by one, without the copies. */
 export function poolWindows(fromMinute: number, side: Side, windows: readonly MinuteWindow[]): MinuteWindow {
   const latency: Record<number, number> = {};
-  const pool = { ...emptyWindow(fromMinute, side), latency };
+  const pool: Mutable<MinuteWindow> & { latency: Record<number, number> } = {
+    ...emptyWindow(fromMinute, side),
+    latency,
+  };
   for (const window of windows) {
     pool.minute = Math.max(pool.minute, window.minute);
     pool.count += window.count;
@@ -147,7 +162,7 @@ export function poolWindows(fromMinute: number, side: Side, windows: readonly Mi
     pool.checks += window.checks;
     pool.mismatches += window.mismatches;
     for (const index in window.latency) latency[index] = (latency[index] ?? 0) + window.latency[index]!;
-    Object.assign(pool, mergedOptional(pool, window));
+    addOptional(pool, window);
   }
   return pool;
 }

@@ -33,6 +33,7 @@ import {
   placesOf,
   type Usual,
 } from './operation-places.ts';
+import { newNames } from './operations.ts';
 import { NO_SIZE, type Size, sized } from './size.ts';
 
 /** Operations of both sides, and how many lay above the edges: of the shadow those beyond what may be, and beyond what forces a rollback. */
@@ -98,10 +99,10 @@ export const warmLatency = (before: readonly OperationLatency[]): readonly Opera
 /** All that were seen before, and those that come for the first time. Where all is one type, the sum says it. */
 function known(before: readonly OperationLatency[], seen: ReadonlyMap<string, TypeMinute>, minute: number) {
   if (before.length >= MOST_TIMED) return before;
-  const names = new Set(before.map(({ name }) => name));
+  const more = newNames(before, seen);
+  if (more.length === 0 || before.length + more.length < 2) return before;
   const often = (name: string) => countOf(seen.get(name)!.primary) + countOf(seen.get(name)!.shadow);
-  const more = [...seen.keys()].filter((name) => !names.has(name)).sort();
-  more.sort((a, b) => often(b) - often(a));
+  more.sort().sort((a, b) => often(b) - often(a));
   const all = [...before, ...more.map((name) => newLatency(name, minute))].slice(0, MOST_TIMED);
   return all.length > 1 ? all : [];
 }

@@ -71,10 +71,17 @@ function newOperation(name: string, usual: OperationEvidence['usual']): Operatio
 
 /** All that were seen before, and those that come for the first time. */
 function known(before: readonly OperationEvidence[], seen: ReadonlyMap<string, Tally>, minute: number) {
-  const names = new Set(before.map(({ name }) => name));
-  const more = [...seen.keys()].filter((name) => !names.has(name)).sort();
+  const more = newNames(before, seen);
+  if (more.length === 0) return before;
   const usual = { count: 0, errors: 0, fadedAt: lastFade(minute) };
-  return [...before, ...more.map((name) => newOperation(name, usual))].slice(0, MOST_OPERATIONS);
+  return [...before, ...more.sort().map((name) => newOperation(name, usual))].slice(0, MOST_OPERATIONS);
+}
+
+/** Names of a minute that were not there before. */
+export function newNames(before: readonly { name: string }[], seen: ReadonlyMap<string, unknown>): string[] {
+  const more: string[] = [];
+  for (const name of seen.keys()) if (!before.some((one) => one.name === name)) more.push(name);
+  return more;
 }
 
 /** What the primary did in a minute. */
@@ -87,10 +94,14 @@ export function learnOperations(
     const { n0, e0 } = seen.get(one.name) ?? NOTHING;
     const fadedAt = lastFade(minute);
     const kept = Math.exp(-Math.max(0, fadedAt - one.usual.fadedAt) / MEMORY_MINUTES);
-    const [count, errors] = [one.usual.count, one.usual.errors].map((n) => (kept < 1 ? Math.round(n * kept) : n));
+    const left = (n: number) => (kept < 1 ? Math.round(n * kept) : n);
     return {
       ...one,
-      usual: { count: count! + n0, errors: errors! + e0, fadedAt: Math.max(fadedAt, one.usual.fadedAt) },
+      usual: {
+        count: left(one.usual.count) + n0,
+        errors: left(one.usual.errors) + e0,
+        fadedAt: Math.max(fadedAt, one.usual.fadedAt),
+      },
     };
   });
 }

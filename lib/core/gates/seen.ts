@@ -3,7 +3,7 @@
 import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/condition.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
-import { FULL_SHARE_PPM, type Stage, type StageKind } from '../cutover/plan.ts';
+import { FULL_SHARE_PPM, type Plan, type Stage, type StageKind } from '../cutover/plan.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { effectiveKind, evidenceSinceMs, readsShadow } from '../cutover/switches.ts';
 import { sharePpmOf } from '../routing/flags.ts';
@@ -124,10 +124,17 @@ export function unfoldedFrom(
   return Math.max(fromMinute, Math.floor(Math.min(last.atMs, nowMs) / MINUTE_MS) - LATE_MINUTES);
 }
 
+/** A look asks for them four times, of the very same plan. */
+const ENDS = new WeakMap<Plan, readonly number[]>();
+
 /** As shares; none for a plan of one slice. */
 function endsOf({ plan }: Pick<CutoverState, 'plan'>): readonly number[] {
-  const ends = slicesOf(plan, plan.holdBackPpm ?? 0);
-  return ends.length > 1 ? ends.map((ppm) => ppm / FULL_SHARE_PPM) : [];
+  const known = ENDS.get(plan);
+  if (known) return known;
+  const slices = slicesOf(plan, plan.holdBackPpm ?? 0);
+  const ends = slices.length > 1 ? slices.map((ppm) => ppm / FULL_SHARE_PPM) : [];
+  ENDS.set(plan, ends);
+  return ends;
 }
 
 export function collect(input: GateInput): Seen {

@@ -4,10 +4,12 @@
  */
 
 import type { Baseline } from './baseline.ts';
-import type { Evidence } from './evidence.ts';
+import type { Traffic } from './compared.ts';
+import type { Above, Evidence } from './evidence.ts';
 import type { Level } from './levels.ts';
-import type { Martingale } from './martingale.ts';
-import type { Noise } from './noise.ts';
+import type { Excursion, Martingale } from './martingale.ts';
+import type { Mix } from './mix.ts';
+import type { Noise, Share } from './noise.ts';
 import type { OperationLatency } from './operation-latency.ts';
 
 type Figures = Pick<
@@ -37,7 +39,15 @@ function less(figure: number): number {
 
 /** Of operation types, of which there are many, four digits are enough: a day of minutes loses less than a tenth of a nat by that. */
 const roughly = (figure: number): number => Math.floor(figure * 1e4) / 1e4;
-const digits = (figure: number): number => (figure === 0 ? 0 : Number(figure.toPrecision(4)));
+
+/** To four digits. Text is made only of what may be half way between two of them, since that takes fifty times as long. */
+export function digits(figure: number): number {
+  if (figure === 0) return 0;
+  const parts = 10 ** (3 - Math.floor(Math.log10(Math.abs(figure))));
+  const inParts = figure * parts;
+  const isSure = Math.abs((inParts % 1) - 0.5) > 1e-9 && parts >= 1 && parts <= 1e22 && figure > 0;
+  return isSure ? Math.round(inParts) / parts : Number(figure.toPrecision(4));
+}
 
 export function settled(evidence: Figures): Figures {
   return {
@@ -47,14 +57,14 @@ export function settled(evidence: Figures): Figures {
     usuallyGood: each(evidence.usuallyGood, less),
     baseline: baseline(evidence.baseline),
     slices: evidence.slices.map(baseline),
-    levels: evidence.levels?.map((one) => one && level(one)) ?? null,
+    levels: evidence.levels?.map(level) ?? null,
     operations: evidence.operations.map((one) => ({ ...one, tested: rough(one.tested) })),
     latencies: evidence.latencies.map(latency),
     noise: evidence.noise.map((one) => noise(one)),
     noiseBeyond: evidence.noiseBeyond.map((one) => noise(one)),
     drift: evidence.drift.map(less),
-    above: evidence.above.map((one) => each(one, less)),
-    traffic: evidence.traffic.map((one) => each(one, less)),
+    above: evidence.above.map(above),
+    traffic: evidence.traffic.map(traffic),
   };
 }
 
@@ -66,14 +76,16 @@ function each<Name extends string, Of>(of: Readonly<Record<Name, Of>>, settle: (
 
 function all(figures: readonly number[]): number[] {
   const settled: number[] = [];
-  for (const figure of figures) settled.push(less(figure));
+  for (let i = 0; i < figures.length; i += 1) settled.push(less(figures[i]!));
   return settled;
 }
 
 const martingale = ({ logA, excursions }: Martingale): Martingale => ({
   logA: all(logA),
-  excursions: excursions.map((one) => (one.g === 0 ? one : { ...one, g: less(one.g), sums: all(one.sums) })),
+  excursions: excursions.map(excursion),
 });
+
+const excursion = (one: Excursion): Excursion => (one.g === 0 ? one : { ...one, g: less(one.g), sums: all(one.sums) });
 
 const baseline = (one: Baseline): Baseline => ({
   ...one,
@@ -82,15 +94,16 @@ const baseline = (one: Baseline): Baseline => ({
   scatter: { pairs: less(one.scatter.pairs), squares: less(one.scatter.squares) },
 });
 
-const level = (one: Level): Level => ({
-  n: one.n,
-  own: one.own.map(less),
-  edges: one.edges.map(less),
-  uncertain: one.uncertain.map(less),
-  errorRate: less(one.errorRate),
-  errorUncertain: less(one.errorUncertain),
-  weight: less(one.weight),
-});
+const level = (one: Level | null): Level | null =>
+  one && {
+    n: one.n,
+    own: all(one.own),
+    edges: all(one.edges),
+    uncertain: all(one.uncertain),
+    errorRate: less(one.errorRate),
+    errorUncertain: less(one.errorUncertain),
+    weight: less(one.weight),
+  };
 
 const latency = (one: OperationLatency): OperationLatency => ({
   ...one,
@@ -99,10 +112,10 @@ const latency = (one: OperationLatency): OperationLatency => ({
     edges: one.places.edges.map(place),
     uncertain: one.places.uncertain.map(roughly),
   },
-  mix: each(one.mix, digits),
+  mix: mix(one.mix),
   above: { n: one.above.n, above: roughly(one.above.above) },
   noise: noise(one.noise, digits),
-  waiting: each(one.waiting, roughly),
+  waiting: waiting(one.waiting),
   tested: rough(one.tested),
   size: { at: roughly(one.size.at), bad: one.size.bad },
 });
@@ -117,11 +130,53 @@ const rough = ({ logA, excursions }: Martingale): Martingale => ({
   ),
 });
 
-const noise = (one: Noise, settle: (figure: number) => number = less): Noise => ({
-  minute: one.minute,
-  last: each(one.last, settle),
-  batch: { ...each(one.batch, settle), minutes: one.batch.minutes },
-  lastBatch: each(one.lastBatch, settle),
-  minutes: each(one.minutes, settle),
-  batches: each(one.batches, settle),
+const mix = ({ usually, elsewhere, shadow, primary }: Mix): Mix => ({
+  usually: digits(usually),
+  elsewhere: digits(elsewhere),
+  shadow: digits(shadow),
+  primary: digits(primary),
+});
+
+const waiting = ({ n0, e0, n1, e1, over }: OperationLatency['waiting']): OperationLatency['waiting'] => ({
+  n0: roughly(n0),
+  e0: roughly(e0),
+  n1: roughly(n1),
+  e1: roughly(e1),
+  over: roughly(over),
+});
+
+const above = ({ n0, primary, n1, same, slower, over, usual }: Above): Above => ({
+  n0: less(n0),
+  primary: less(primary),
+  n1: less(n1),
+  same: less(same),
+  slower: less(slower),
+  over: less(over),
+  usual: less(usual),
+});
+
+const traffic = ({ came, expected, more }: Traffic): Traffic => ({
+  came: less(came),
+  expected: less(expected),
+  more: less(more),
+});
+
+type Settle = (figure: number) => number;
+
+const noise = ({ minute, last, batch, lastBatch, minutes, batches }: Noise, settle: Settle = less): Noise => ({
+  minute,
+  last: share(last, settle),
+  batch: { ...share(batch, settle), minutes: batch.minutes },
+  lastBatch: share(lastBatch, settle),
+  minutes: sums(minutes, settle),
+  batches: sums(batches, settle),
+});
+
+const share = ({ n, above }: Share, settle: Settle): Share => ({ n: settle(n), above: settle(above) });
+
+const sums = ({ weight, squares, excess, binomial }: Noise['minutes'], settle: Settle): Noise['minutes'] => ({
+  weight: settle(weight),
+  squares: settle(squares),
+  excess: settle(excess),
+  binomial: settle(binomial),
 });

@@ -2,9 +2,29 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { digits } from '../../../lib/core/gates/settled.ts';
 import { bucketsIn, countsIn, countsText, storedEvidence } from '../../../lib/core/gates/stored-evidence.ts';
 import { foldedEvidence } from '../../../lib/schemas/evidence.ts';
 import { EVIDENCE } from '../../helpers/contracts/state.ts';
+
+describe('figures to four digits', () => {
+  it.each([0, 0.5, 123.35, 123.45, 1.0005, 9_999.5, 0.99995, 99_995, 1e-9, 3e15, -1.23456, -123.45])(
+    '%d is what its text says, half ways included',
+    (figure) => expect(digits(figure)).toBe(Number(figure.toPrecision(4))),
+  );
+
+  it('and so is every other', () =>
+    fc.assert(
+      fc.property(
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.integer({ min: 0, max: 1e7 }),
+        (any, cents) => {
+          expect(digits(any) + 0).toBe(Number(any.toPrecision(4)) + 0);
+          expect(digits(cents / 100)).toBe(Number((cents / 100).toPrecision(4)));
+        },
+      ),
+    ));
+});
 
 describe('counts as text', () => {
   it('are the same again, whatever they are', () => {
