@@ -8,7 +8,7 @@ import type { Attempt } from './attempt.ts';
 import { type Named, namedMutants, unnamedMutants } from './named.ts';
 import { type Mutant, mutantsOf, mutated } from './operators.ts';
 import { rounds } from './reach.ts';
-import { ROOMS, roomOf, WIDER } from './rooms.ts';
+import { ABOUT_SQL_TEXT, ROOMS, roomOf, WIDER } from './rooms.ts';
 
 export type Candidate = Attempt & { room: string; change: string };
 
@@ -43,24 +43,35 @@ function filesIn(root: string, source: string): string[] {
 
 const namedSql = (root: string): Candidate[] =>
   namedMutants(root).map(({ change, ...place }) => ({
-    ...sqlCandidate(place, replaceOnce(place.text, change, place.id)),
+    ...sqlCandidate(root, place, replaceOnce(place.text, change, place.id)),
     room: 'sql',
     change: '',
   }));
 
 const unnamedSql = (root: string): Candidate[] =>
   unnamedMutants(root).map(({ mutant, ...place }) => ({
-    ...sqlCandidate({ id: mutant.id, ...place }, mutated(place.text, mutant)),
+    ...sqlCandidate(root, { id: mutant.id, ...place }, mutated(place.text, mutant)),
     room: 'sql-text',
     change: told(mutant),
   }));
 
-function sqlCandidate({ id, file, text, tests }: Omit<Named, 'change'>, changed: string): Attempt {
-  const [first, ...others] = tests.map((name) => `test/integration/postgres/${name}`);
+const POSTGRES = 'test/integration/postgres';
+const AT_ONCE = 8;
+
+/** Those that are about it, and at last all others: which functions a test comes to cannot be told from its imports. */
+function sqlCandidate(root: string, { id, file, text, tests }: Omit<Named, 'change'>, changed: string): Attempt {
+  const [first, ...others] = tests.map((name) => `${POSTGRES}/${name}`);
+  const rest = filesIn(root, POSTGRES).filter(
+    (name) =>
+      name.endsWith('.test.ts') && ![...tests, ...ABOUT_SQL_TEXT].some((one) => name.startsWith(`${POSTGRES}/${one}`)),
+  );
+  const parts = Array.from({ length: Math.ceil(rest.length / AT_ONCE) }, (_, i) =>
+    rest.slice(i * AT_ONCE, (i + 1) * AT_ONCE),
+  );
   return {
     id,
     project: 'postgres',
-    rounds: [[first!], others].filter((some) => some.length > 0),
+    rounds: [[first!], others, ...parts].filter((some) => some.length > 0),
     planted: file === null ? { statement: changed, original: text } : { file, text: changed },
   };
 }

@@ -326,6 +326,6 @@ export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; m
   { file: 'capture', tests: ['capture', 'keys', 'invariants', 'equal-not-identical', 'schema'], mutants: CAPTURE },
   { file: 'backfill', tests: ['backfill', 'keys', 'inline-copy', 'invariants', 'in-the-way'], mutants: BACKFILL },
   { file: 'verify', tests: ['verify', 'blind', 'shape-watch', 'what-waits'], mutants: VERIFY },
-  { file: 'segments', tests: ['verify', 'deferred', 'blind'], mutants: SEGMENTS },
+  { file: 'segments', tests: ['verify', 'deferred', 'blind', 'validator'], mutants: SEGMENTS },
   { file: 'session', tests: ['settings', 'isolation', 'connection', 'shape-watch', 'round-trip'], mutants: SESSION },
 ];

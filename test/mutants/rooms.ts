@@ -71,6 +71,9 @@ export const WIDER: readonly string[] = [
   'test/property/gate-laws',
 ];
 
+/** Of integration/postgres: they compare texts of the SQL, or put faults of their own into it, which fit what is there. */
+export const ABOUT_SQL_TEXT: readonly string[] = ['schema', 'planted', 'pages', 'command-examples', 'tutorial'];
+
 /** The first that fits: a file that has a row of its own is in no other. */
 export const roomOf = (file: string): Room | undefined =>
   ROOMS.filter(({ source }) => file === source || file.startsWith(`${source}/`)).sort(

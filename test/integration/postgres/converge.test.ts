@@ -106,6 +106,10 @@ describe('I2 I3 the shadow follows the primary', () => {
 describe('I8 lag', () => {
   it('is the age of the oldest hint while nothing is applied, and 0 when there is none', async () => {
     expect((await plane.status('person'))!.lagMs).toBe(0);
+    expect(await plane.converge('person', 1, 10)).toMatchObject({
+      ...{ kind: 'converged', claimed: 0, written: 0, deleted: 0, checked: 0, mismatched: 0 },
+      ...{ postponed: 0, quarantined: 0, remaining: 0 },
+    });
     await insert(30);
     await db.sql.unsafe(`UPDATE crossfade.outbox_person SET at = at - interval '90 seconds'`);
     await insert(31);
@@ -122,10 +126,13 @@ describe('I15 a row that does not fit', () => {
     for (let id = 1; id <= 40; id += 1) await insert(id, `${id}@x.test`, id === 17 ? -5 : id);
     const first = await plane.converge('person', 1, 500);
     expect(first).toMatchObject({ claimed: 40, written: 39, postponed: 1, quarantined: 0 });
+    let given = 0;
     await eventually(async () => {
-      await plane.converge('person', 1, 500);
+      const again = await plane.converge('person', 1, 500);
+      given += again.kind === 'converged' ? again.quarantined : 0;
       return (await plane.status('person'))!.quarantined === 1;
     }, 'key 17 is in quarantine');
+    expect(given).toBe(1);
     const status = (await plane.status('person'))!;
     expect(status.outboxRows).toBe(0);
     expect(status.quarantine).toMatchObject([{ key: '{"id": 17}', sqlstate: '23514' }]);

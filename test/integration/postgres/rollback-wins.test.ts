@@ -75,6 +75,16 @@ describe('I23 a rollback', () => {
     reader.release();
     const late = { fromEpoch: epoch, toEpoch: epoch + 1, stage: 'completed', version: version + 1 };
     expect((await plane.promote(CUTOVER, late)).kind).not.toBe('swapped');
+    // Asked of the database by itself: of another epoch, and of one that was given up.
+    for (const [from, of] of [
+      [epoch + 7, version + 7],
+      [epoch, version],
+    ]) {
+      const [{ answer }] = await db.sql.unsafe<[{ answer: object }]>(
+        `SELECT crossfade.swap('${ID}', ${from}, ${from! + 1}, 'reverse', 'completed', ${of}, '{}', '{}', '{}', '', '{}', 1) AS answer`,
+      );
+      expect(answer).toMatchObject({ kind: 'postponed', sqlstate: 'CF001' });
+    }
     expect(await namesOf()).toEqual(['customer', 'customer_v2']);
     // Capture could not be taken away beside the reader: a tick does it.
     await w.tick(ports);

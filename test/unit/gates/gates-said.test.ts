@@ -72,7 +72,7 @@ it('of traffic of every sort', async () => {
         table: null,
         evidence,
         flagsDeployed: true,
-        nowMs: (ENTERED + minute + 1) * MINUTE_MS,
+        nowMs: (ENTERED + minute + 1) * MINUTE_MS + 7_000,
       });
       evidence = judged.evidence;
       const { verdict, conditions, reasons } = judged.verdict;

@@ -9,7 +9,7 @@ import { deadlineDemands } from '../../../lib/core/holds/deadline.ts';
 import { demandsOf } from '../../../lib/core/holds/demands.ts';
 import { armedHold, missingOf, missingText } from '../../../lib/core/holds/existence.ts';
 import { forwardsCondition } from '../../../lib/core/holds/forwards.ts';
-import { freezeCondition } from '../../../lib/core/holds/freeze.ts';
+import { freezeCondition, frozenAt, frozenText } from '../../../lib/core/holds/freeze.ts';
 import { migrationPhaseOf, phaseHold } from '../../../lib/core/holds/phase-order.ts';
 import { rehearsalObstacle, type SignedRehearsal } from '../../../lib/core/holds/rehearsal.ts';
 import { shapeConditions } from '../../../lib/core/holds/shape.ts';
@@ -116,6 +116,31 @@ it('holds of a cutover and of those beside it', async () => {
             NOW - 720 * MINUTE + at * MINUTE,
           ),
       ),
+      said(
+        'a freeze window where clocks are changed',
+        combinations({
+          day: ['2026-03-28', '2026-10-24'],
+          to: [119, 120, 121, 150, 180, 181],
+          hours: [22, 23.9, 24, 24.5, 25, 25.5, 25.99, 26],
+        }),
+        ({ day, to, hours }) => {
+          const [from, atMs] = [1380, Date.parse(`${day}T00:00Z`) + hours * 60 * MINUTE];
+          const window = {
+            name: 'n',
+            weekdays: ['sat'] as const,
+            fromMinute: from,
+            toMinute: to,
+            timeZone: 'Europe/Berlin',
+          };
+          const untilMs = frozenAt([window], atMs)?.untilMs;
+          return untilMs ? new Date(untilMs).toISOString().slice(5, 16) : null;
+        },
+      ),
+      said('freeze windows in a row', [1, 27, 28, 29], (many) => {
+        const windows = Array.from({ length: many }, (_, i) => ({ name: `n${i}`, fromMs: NOW + i, toMs: NOW + i + 1 }));
+        const frozen = frozenAt(windows, NOW);
+        return [frozen?.name, frozen?.untilMs && frozen.untilMs - NOW, frozen && frozenText(frozen).slice(0, 60)];
+      }),
       said('all demands', combinations({ stage: STAGE_NAMES, writes: [true, false] }), ({ stage, writes }) =>
         demandsOf({
           declaration: declarationOf('table', { freeze: [{ name: 'now', fromMs: NOW - 1, toMs: NOW + 1 }] }),
