@@ -1,5 +1,6 @@
 /** Reports and audit logs in the states that the dashboard must show, made by the real gates, stage machine and report. */
 
+import { condition } from '../../lib/core/conditions/condition.ts';
 import type { Verdict } from '../../lib/core/conditions/verdict.ts';
 import {
   type CutoverDeclaration,
@@ -88,7 +89,7 @@ export async function scene(
   const systemState = { ...INITIAL_SYSTEM, phases, emergencyStop: system.emergencyStop ?? false, version: 1 };
   const document = flagDocument(cast, systemState);
   const stubs = stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors));
-  const ports = system.postgresDown ? { ...stubs, inspecting: { ...stubs.inspecting, statuses: noRoute } } : stubs;
+  const ports = system.postgresDown ? withoutPostgres(stubs) : stubs;
   const declarations = cast.map(({ declaration }) => declaration);
   const made = await report(ports, declarations);
   const stop = nextEntry<Event>(INITIAL_SYSTEM, {
@@ -219,6 +220,20 @@ const LAST_TICK: StoredVerdict = {
     nowMs: NOW - 20_000,
   }).verdict,
 };
+
+/** It has not answered for seven minutes, as each tick has seen. */
+function withoutPostgres(ports: Ports): Ports {
+  const away = { ...condition('database', { ok: false, seen: null, limit: null }), sinceMs: NOW - 7 * MINUTE };
+  const read: Ports['verdicts']['read'] = async (id) => {
+    const last = (await ports.verdicts.read(id))!;
+    return { ...last, verdict: { ...last.verdict, conditions: [...last.verdict.conditions, away] } };
+  };
+  return {
+    ...ports,
+    inspecting: { ...ports.inspecting, statuses: noRoute },
+    verdicts: { ...ports.verdicts, read },
+  };
+}
 
 async function noRoute(): Promise<never> {
   throw new Error('connect ECONNREFUSED 10.0.0.5:5432');

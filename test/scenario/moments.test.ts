@@ -86,6 +86,13 @@ const MOMENTS: readonly [name: string, actor: Actor, system?: System][] = [
   ['cleaned', { ...completed, events: [...completed.events, [1, { type: 'cleaned' }]] }],
 ];
 
+/** What is away is an alert, and not of an hour later only. */
+const AWAY: Readonly<Record<string, string>> = {
+  'application gone': 'customer.data_missing',
+  'Postgres gone': 'customer.database',
+  'flags away': 'customer.flag_drift',
+};
+
 const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ').trim();
 
 /** Every surface, from one look. */
@@ -168,6 +175,7 @@ describe('page, status, explain, alerts and report agree', () => {
     const seen = await surfacesOf(actor, system);
     note(name, seen);
     agree(seen);
+    expect(seen.texts.alerts).toContain(AWAY[name] ?? '');
   });
 
   it.each(Object.entries(GUARDS))('rolled back: %s', async (name, actor) => {

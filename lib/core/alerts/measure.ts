@@ -82,6 +82,8 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
       return dataAge(sample);
     case 'flag_drift_minutes':
       return sample.flagsDeployed ? 0 : Math.max(0, sample.nowMs - sample.state.changedAtMs) / MINUTE_MS;
+    case 'database_away_minutes':
+      return sample.verdict && databaseAwayMinutes(sample.verdict, sample.nowMs);
     case 'deadline_passed': {
       // A person who has switched reads or writes has stopped the clock.
       if (!isNormal(sample.state)) return 0;
@@ -181,6 +183,12 @@ function holdMinutes({ state, verdict, nowMs }: AlertSample): number | null {
   const beyondDwell = verdict.evidence.minutesInStage - dwell;
   const held = (nowMs - (verdict.heldSinceMs ?? state.enteredAtMs)) / MINUTE_MS;
   return Math.max(0, Math.min(beyondDwell, held));
+}
+
+/** Since the first look of this stage that it did not answer. */
+function databaseAwayMinutes({ conditions }: Verdict, nowMs: number): number {
+  const away = conditions.find(({ code, ok }) => code === 'database' && !ok);
+  return away ? Math.max(0, nowMs - (away.sinceMs ?? nowMs)) / MINUTE_MS : 0;
 }
 
 /** The gates' own forecast where they make one: a condition that counts the minutes until a limit is reached. */

@@ -76,6 +76,13 @@ export const METRICS = {
   shape_changes: { kind: 'event', unit: 'count', stages: SYNCED, says: 'changes of the tables that were armed' },
   flag_drift_minutes: { kind: 'level', unit: 'minutes', stages: STARTED, says: 'minutes with old flags deployed' },
   data_age_minutes: { kind: 'level', unit: 'minutes', stages: SERVING, says: 'minutes without a recorded operation' },
+  database_away_minutes: {
+    kind: 'level',
+    unit: 'minutes',
+    stages: SERVING,
+    judged: true,
+    says: 'minutes without an answer of the database',
+  },
   deadline_passed: { kind: 'level', unit: 'count', stages: MOVING, says: 'past the deadline of its stage' },
   hold_minutes: {
     kind: 'level',

@@ -95,6 +95,7 @@ describe('measuring', () => {
     ['data_age_minutes', { windows: [minute(7, 'primary'), minute(1, 'shadow')] }, 7],
     ['data_age_minutes', { windows: [minute(1, 'shadow')], active: { primary: MINUTE - 40, shadow: null } }, 40],
     ['early_warning_minutes', {}, 1_440],
+    ['database_away_minutes', {}, 0],
     ['rolled_back', {}, 0],
     ['rolled_back', { rolledBack: 'errors' }, 1],
     ['rolled_back', { state: { ...STATE, pending: { ...PENDING, action: 'promote' } } }, 0],
@@ -118,6 +119,15 @@ describe('measuring', () => {
     expect(measure('early_warning_minutes', sampleOf({ verdict }), 1, 1)).toBe(9);
   });
 
+  it.each([
+    [false, 7],
+    [true, 0],
+  ])('of a database that answers: %s, since when is told by the condition', (ok, minutes) => {
+    const asked = { ...condition('database', { ok, seen: null, limit: null }), sinceMs: NOW - 7 * 60_000 };
+    const verdict = { ...verdictOf('hold'), conditions: [asked] };
+    expect(measure('database_away_minutes', sampleOf({ verdict }), 1, 1)).toBe(minutes);
+  });
+
   it.each<[string, AlertMetric, Partial<AlertSample>]>([
     ['too few operations', 'error_rate', { windows: [minute(1, 'shadow', { count: 29, errors: 29 })] }],
     ['no operations', 'p95_ms', { windows: [] }],
@@ -126,6 +136,7 @@ describe('measuring', () => {
     ['no database', 'lag_ms', { table: null }],
     ['no verification', 'validation_score', { table: { ...TABLE, verification: null } }],
     ['no verdict yet', 'hold_minutes', { verdict: null }],
+    ['no look yet', 'database_away_minutes', { verdict: null }],
     ['a figure that is NaN', 'lag_ms', { table: { ...TABLE, lagMs: Number.NaN } }],
     ['an infinite figure', 'lag_ms', { table: { ...TABLE, lagMs: Number.POSITIVE_INFINITY } }],
     ['an empty table', 'sync_rate', { table: { ...TABLE, verification: { ...TABLE.verification!, rowsCompared: 0 } } }],
