@@ -21,8 +21,10 @@ import { REFUSED } from './refused.ts';
 const CROSSING: readonly Animal[] = [...DEPENDENTS, ...COLUMNS, ...CONSTRAINTS, ...NAMES, ...PARTITIONS];
 /** Databases side by side; the animals of one take turns. */
 const LANES = 3;
+/** Turns of a session: it keeps a plan of every statement it ran, and each change of the catalog walks through all of them. */
+const TURNS_PER_SESSION = 3;
 
-type Lane = { db: OwnDatabase; plane: TestPlane; turn: Promise<unknown> };
+type Lane = { db: OwnDatabase; plane: TestPlane; turns: number; turn: Promise<unknown> };
 
 const suffix = randomUUID().slice(0, 8);
 const app = `zoo_app_${suffix}`;
@@ -32,7 +34,7 @@ const lanes: Lane[] = [];
 beforeAll(async () => {
   for (let i = 0; i < LANES; i += 1) {
     const db = await ownDatabase();
-    lanes.push({ db, plane: testPlane(db), turn: Promise.resolve() });
+    lanes.push({ db, plane: testPlane(db), turns: 0, turn: Promise.resolve() });
   }
   await lanes[0]!.db.sql.unsafe(`CREATE ROLE ${app}; CREATE ROLE ${other}`);
 });
@@ -50,7 +52,14 @@ afterAll(async () => {
 /** The lane's next turn. A failure before it does not keep it from coming. */
 function inTurn<T>(index: number, work: (lane: Lane) => Promise<T>): Promise<T> {
   const lane = lanes[index % LANES]!;
-  const mine = lane.turn.then(() => work(lane));
+  const mine = lane.turn.then(async () => {
+    if (lane.turns > 0 && lane.turns % TURNS_PER_SESSION === 0) {
+      await lane.plane.close();
+      lane.plane = testPlane(lane.db);
+    }
+    lane.turns += 1;
+    return work(lane);
+  });
   lane.turn = mine.catch(() => {});
   return mine;
 }
