@@ -3,7 +3,7 @@
 import type { Page } from 'playwright-core';
 
 /**
- * Sideways scrolling, text that is cut off, and texts that lie on each other. What is inside of a part that scrolls on its own is looked at
+ * Sideways scrolling, text that is cut off, texts that lie on each other, and buttons whose words are broken. What is inside of a part that scrolls on its own is looked at
  * as far as it is seen.
  * @returns a sentence each; none for a page that is well
  */
@@ -45,6 +45,8 @@ const PROGRAM = `(() => {
     const range = document.createRange();
     range.selectNodeContents(node);
     const clip = clipOf(element);
+    const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+    if (element.closest('button') && lines > text.split(/\\s+/).length) faults.push('Broken in words: ' + text);
     for (const box of range.getClientRects()) {
       if (box.width < 1 || box.height < 1) continue;
       const isCut = box.right > clip.right + 1 || box.left < clip.left - 1 || box.bottom > clip.bottom + 3 || box.top < clip.top - 3;
