@@ -22,7 +22,7 @@ const wakeUp = (id: string) => ({
   },
 });
 
-/** `chat` has not been started, `spare` may start. */
+/** Neither `chat` nor `tried` has been started. */
 export async function useAll(stack: ApiStack, api: Instance): Promise<void> {
   const done = async (call: ApiCall) => {
     const { status, body } = await stack.call(api, call);
@@ -64,6 +64,11 @@ export async function useAll(stack: ApiStack, api: Instance): Promise<void> {
   await settle((await intend('refused')).forward, 'refused');
   await done({ path: '/v1/cutovers/chat/forwards' });
   await done({ path: '/v1/cutovers/chat/history' });
+  // Nothing of it is true any more, and the tick says so.
+  const alerts = dynamoAlertStore({ client, tableName: tables.state, ids: { next: randomUUID } });
+  const alert = firing();
+  expect(await alerts.write(alert, 0)).toBe('applied');
+  await done({ path: `/v1/alerts/${alert.id}/acknowledge`, body: { reason: 'seen' } });
   await stack.tick({ source: 'crossfade.local' });
   expect(await stack.shadowWriter({ Records: [wakeUp('chat')] })).toEqual({ batchItemFailures: [] });
   // After a change of sides the order of a key is looked at first, by whoever has not seen the state before.
@@ -71,16 +76,12 @@ export async function useAll(stack: ApiStack, api: Instance): Promise<void> {
   const anew = await stack.instances();
   for (const call of [write, intent('later')]) await stack.call(anew, call);
 
-  await command('spare', 'start', { plan: 'canary' });
-  await command('spare', 'advance', FORCED);
+  await command('tried', 'start', { plan: 'canary' });
+  await command('tried', 'advance', FORCED);
   const events = [{ key: '1', converted: true }];
-  await done({ path: '/v1/experiments/spare.checkout/events', body: { batchId: randomUUID(), source: 'a', events } });
-  await done({ path: '/v1/experiments/spare.checkout' });
+  await done({ path: '/v1/experiments/tried.checkout/events', body: { batchId: randomUUID(), source: 'a', events } });
+  await done({ path: '/v1/experiments/tried.checkout' });
   await done({ path: '/dashboard/data' });
 
-  const alerts = dynamoAlertStore({ client, tableName: tables.state, ids: { next: randomUUID } });
-  const alert = firing();
-  expect(await alerts.write(alert, 0)).toBe('applied');
-  await done({ path: `/v1/alerts/${alert.id}/acknowledge`, body: { reason: 'seen' } });
   await stack.publisher.look();
 }
