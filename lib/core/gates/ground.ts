@@ -36,7 +36,7 @@ export type Planned = {
  * The edges of a latency metric in one slice, in buckets. To prove it good, one a bucket lower stands for the quantile, so that there is
  * something above it to compare with in the narrowest histogram, too.
  */
-export type Edges = { usual: number; slower: number; over: number; lower: number; lowerOver: number };
+type Edges = { usual: number; slower: number; over: number; lower: number; lowerOver: number };
 
 /** A slice of the plan, or all operations where no slices are known. */
 export type Part = {
