@@ -4,7 +4,9 @@ import { type MinuteWindow, mergeParts, mergeWindows, type WindowPart } from '..
 import type { Ports } from '../../lib/ports/ports.ts';
 import type { InMemoryWindows } from '../helpers/fakes/windows.ts';
 
-type Index = { seen: number; windows: Map<string, MinuteWindow>; parts: Map<string, WindowPart> };
+/** Of one minute: by side, and by side, slice and operation. */
+type Minute = { windows: Map<string, MinuteWindow>; parts: Map<string, WindowPart> };
+type Index = { seen: number; minutes: Map<number, Minute> };
 
 /** The same windows, merged once when they are added: a tick reads two hours of them every minute. */
 export function indexed(windows: InMemoryWindows): Ports['windows'] {
@@ -13,33 +15,38 @@ export function indexed(windows: InMemoryWindows): Ports['windows'] {
   async function indexOf(id: string): Promise<Index> {
     // Fails as the store does.
     await windows.read(id, 0, -1);
-    const index = merged.get(id) ?? { seen: 0, windows: new Map(), parts: new Map() };
+    const index = merged.get(id) ?? { seen: 0, minutes: new Map() };
     merged.set(id, index);
     const additions = windows.additions(id);
-    for (const { slice = null, operation, window } of additions.slice(index.seen)) {
-      const key = `${window.minute}#${window.side}`;
-      const there = index.windows.get(key);
-      index.windows.set(key, there ? mergeWindows(there, window) : window);
-      const place = `${key}#${slice}#${operation}`;
-      const part = index.parts.get(place);
-      index.parts.set(place, { slice, operation, window: part ? mergeWindows(part.window, window) : window });
+    for (; index.seen < additions.length; index.seen += 1) {
+      const { slice = null, operation, window } = additions[index.seen]!;
+      const minute = index.minutes.get(window.minute) ?? { windows: new Map(), parts: new Map() };
+      index.minutes.set(window.minute, minute);
+      const there = minute.windows.get(window.side);
+      minute.windows.set(window.side, there ? mergeWindows(there, window) : window);
+      const place = `${window.side}#${slice}#${operation}`;
+      const part = minute.parts.get(place);
+      minute.parts.set(place, { slice, operation, window: part ? mergeWindows(part.window, window) : window });
     }
-    index.seen = additions.length;
     return index;
+  }
+
+  async function between(id: string, from: number, to: number): Promise<Minute[]> {
+    const { minutes } = await indexOf(id);
+    return [...minutes.keys()]
+      .filter((minute) => minute >= from && minute <= to)
+      .sort((a, b) => a - b)
+      .map((minute) => minutes.get(minute)!);
   }
 
   return {
     add: windows.add,
-    async readParts(id, from, to) {
-      const { parts } = await indexOf(id);
-      return mergeParts([...parts.values()].filter(({ window: { minute } }) => minute >= from && minute <= to));
-    },
+    readParts: async (id, from, to) =>
+      mergeParts((await between(id, from, to)).flatMap(({ parts }) => [...parts.values()])),
     readByOperation: (id, from, to) => windows.readByOperation(id, from, to),
-    async read(id, fromMinute, toMinute) {
-      const index = await indexOf(id);
-      return [...index.windows.values()]
-        .filter(({ minute }) => minute >= fromMinute && minute <= toMinute)
-        .sort((a, b) => a.minute - b.minute || (a.side < b.side ? -1 : 1));
-    },
+    read: async (id, from, to) =>
+      (await between(id, from, to)).flatMap((minute) =>
+        (['primary', 'shadow'] as const).flatMap((side) => minute.windows.get(side) ?? []),
+      ),
   };
 }

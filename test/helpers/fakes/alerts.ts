@@ -3,6 +3,7 @@
 import type { Alert, AlertMessage } from '../../../lib/core/alerts/alert.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { AlertChannel, AlertStore } from '../../../lib/ports/alerts.ts';
+import { frozen } from './frozen.ts';
 
 export type InMemoryAlerts = AlertStore & {
   /** While true every call throws `store_unavailable`. */
@@ -12,26 +13,25 @@ export type InMemoryAlerts = AlertStore & {
 };
 
 export function inMemoryAlerts(): InMemoryAlerts {
-  const items = new Map<string, string>();
+  const items = new Map<string, Alert>();
   let down = false;
   let applied = 0;
   const reachable = () => {
     if (down) throw new CrossfadeError('store_unavailable', 'The alerts were switched off.', { retryable: true });
   };
-  const itemOf = (id: string) => (items.has(id) ? (JSON.parse(items.get(id)!) as Alert) : null);
   return {
     async readAll() {
       reachable();
-      return [...items.keys()].sort().map((id) => itemOf(id)!);
+      return [...items.keys()].sort().map((id) => items.get(id)!);
     },
     async read(id) {
       reachable();
-      return itemOf(id);
+      return items.get(id) ?? null;
     },
     async write(alert, basedOn) {
       reachable();
-      if ((itemOf(alert.id)?.version ?? 0) !== basedOn) return 'stale';
-      items.set(alert.id, JSON.stringify(alert));
+      if ((items.get(alert.id)?.version ?? 0) !== basedOn) return 'stale';
+      items.set(alert.id, frozen(JSON.parse(JSON.stringify(alert)) as Alert));
       applied += 1;
       return 'applied';
     },

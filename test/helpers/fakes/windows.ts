@@ -16,9 +16,15 @@ export type InMemoryWindows = WindowStore & {
 };
 
 export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemoryWindows {
-  const stored: WindowAddition[] = [];
+  const stored = new Map<string, WindowAddition[]>();
   const flushes = new Map<string, number>();
   let down = false;
+
+  const additionsTo = (id: string): WindowAddition[] => {
+    const there = stored.get(id) ?? [];
+    stored.set(id, there);
+    return there;
+  };
 
   const reachable = () => {
     if (down) throw new CrossfadeError('store_unavailable', 'The window store was switched off.', { retryable: true });
@@ -27,7 +33,7 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
   const between = (id: string, fromMinute: number, toMinute: number): WindowAddition[] => {
     reachable();
     const from = Math.max(fromMinute, Math.floor(options.clock.now() / 60_000) - RETENTION_MINUTES + 1);
-    return stored.filter(({ cutover, window }) => cutover === id && window.minute >= from && window.minute <= toMinute);
+    return additionsTo(id).filter(({ window }) => window.minute >= from && window.minute <= toMinute);
   };
 
   return {
@@ -41,7 +47,7 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
         const mark = JSON.stringify([sender, source, cutover, operation, window.minute, window.side, slice]);
         if ((flushes.get(mark) ?? -1) >= Number(number)) continue;
         taken.set(mark, Number(number));
-        stored.push(structuredClone(addition));
+        additionsTo(cutover).push({ ...addition, window: copied(window) });
       }
       for (const [mark, newest] of taken) flushes.set(mark, newest);
     },
@@ -51,7 +57,7 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
       for (const { window } of between(id, fromMinute, toMinute)) {
         const key = `${window.minute}#${window.side}`;
         const before = merged.get(key);
-        merged.set(key, before ? mergeWindows(before, window) : structuredClone(window));
+        merged.set(key, before ? mergeWindows(before, window) : copied(window));
       }
       return [...merged.values()].sort((a, b) => a.minute - b.minute || (a.side < b.side ? -1 : 1));
     },
@@ -69,6 +75,13 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
     unavailable: (yes) => {
       down = yes;
     },
-    additions: (id) => stored.filter(({ cutover }) => cutover === id),
+    additions: additionsTo,
   };
 }
+
+/** Nothing of it is shared with who gave it, or who gets it. */
+const copied = (window: MinuteWindow): MinuteWindow => ({
+  ...window,
+  latency: { ...window.latency },
+  ...(window.memory ? { memory: { ...window.memory } } : {}),
+});
