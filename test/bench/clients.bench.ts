@@ -1,7 +1,9 @@
 /**
- * An Express application whose reads go through the SDK, against the same without one and with others that run two paths. Each is
- * a server in a process of its own; autocannon asks them by turns, in slices of some seconds, so that what else the machine does
- * meets everybody alike. `npm run bench clients 30` takes thirty rounds, half a minute each.
+ * An Express application whose reads go through the SDK, against the same without one and with others that run two paths. One
+ * process serves them all, so that nobody has a heap or a compiler of its own; autocannon asks it in slices of half a second, each
+ * variant between two slices of none: no SDK, variant, variant, no SDK. A round is one such four for each, and its ratio is that of
+ * their times: what else the machine does meets both. Where no SDK against itself is not within 0.97 and 1.03, or half of its
+ * rounds not within 0.9 and 1.1, the run says that it cannot judge. `npm run bench clients 30` takes thirty rounds, a third of a minute each.
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
@@ -13,9 +15,12 @@ import { type Load, loaderFrom, peerPackages } from './peers.ts';
 import { median, printTable } from './table.ts';
 
 const PACKAGES = ['express@5.3.0', 'autocannon@9.0.0', '@launchdarkly/node-server-sdk@9.13.7', 'scientist@1.1.1'];
-/** Of a slice: four seconds. The first hundreds of a shorter one find cold caches, whoever answers them. */
-const REQUESTS = 2_000;
-/** Far from what a server can: beyond it the figures are those of a queue, and whoever answers in larger heaps looks faster. */
+/** Of a slice, and those of them that find connections which are new. */
+const REQUESTS = 300;
+const UNUSED = 30;
+/** For the compiler, of each variant: no SDK is asked more often than the others. */
+const WARM_UP = { amount: 20_000 };
+/** Far from what a server can: beyond it the figures are those of a queue. */
 const PER_SECOND = 500;
 const CONNECTIONS = 10;
 const NO_SDK = 'no SDK';
@@ -82,8 +87,6 @@ async function scientist(load: Load): Promise<Read> {
 
 const VARIANTS: Readonly<Record<string, (load: Load) => Promise<Read>>> = {
   [NO_SDK]: async () => old,
-  // How far two that are the same lie apart: no share of any other says more.
-  'no SDK, a second time': async () => old,
   'ours, 50 % new': () => ours({ readPpm: 500_000 }),
   'ours, comparing': () => ours({ readPpm: 500_000, compare: true }),
   'ours, comparing with a shadow that hangs': () => ours({ readPpm: 0, compare: true, shadow: never }),
@@ -91,30 +94,39 @@ const VARIANTS: Readonly<Record<string, (load: Load) => Promise<Read>>> = {
   'scientist 1.1.1': scientist,
 };
 
-type Given = { directory: string; name: string };
-
-async function serve({ directory, name }: Given): Promise<void> {
+async function serve(directory: string): Promise<void> {
   const load = loaderFrom(directory);
   const express = ((await load('express')) as any).default;
-  const read = await VARIANTS[name]!(load);
   const app = express();
-  app.get('/customers/:id', async (request: any, response: any) => {
-    response.json(await read(request.params.id));
-  });
+  for (const [at, make] of Object.values(VARIANTS).entries()) {
+    const read = await make(load);
+    app.get(`/${at}/customers/:id`, async (request: any, response: any) => {
+      response.json(await read(request.params.id));
+    });
+  }
   const server = app.listen(0, '127.0.0.1', () => process.send!({ port: server.address().port }));
   process.on('message', () => process.send!({ cpu: process.cpuUsage() }));
   process.on('disconnect', () => process.exit(0));
 }
 
-/** `cpu`: microseconds of the server's processor for each request; how busy the machine is hardly shows in it. */
-type Slice = { p50: number; p99: number; perSecond: number; cpu: number };
+/** Milliseconds of its requests. `cpu`: microseconds of the server's processor for each; how busy the machine is hardly shows in it. */
+type Slice = { times: number[]; cpu: number };
 
-const TITLES = { p50: 'p50', p99: 'p99', perSecond: 'requests', cpu: 'processor time a request' };
+const FIGURES = {
+  p50: { of: (slices: Slice[]) => at(slices, 0.5), unit: 'ms' },
+  p99: { of: (slices: Slice[]) => at(slices, 0.99), unit: 'ms' },
+  'processor time a request': { of: ([one, two]: Slice[]) => (one!.cpu + two!.cpu) / 2, unit: 'µs' },
+} as const;
+
+function at(slices: readonly Slice[], share: number): number {
+  const times = slices.flatMap((slice) => slice.times).sort((a, b) => a - b);
+  return times[Math.floor(times.length * share)]!;
+}
 
 type Running = { child: ChildProcess; port: number };
 
-async function start(given: Given): Promise<Running> {
-  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(given)]);
+async function start(directory: string): Promise<Running> {
+  const child = fork(fileURLToPath(import.meta.url), [directory]);
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   return { child, port };
 }
@@ -127,24 +139,28 @@ async function cpuOf({ child }: Running): Promise<number> {
   return cpu.user + cpu.system;
 }
 
-async function measure(autocannon: any, running: Running): Promise<Slice> {
+async function measure(
+  autocannon: any,
+  running: Running,
+  name: string,
+  load: object = { amount: REQUESTS, overallRate: PER_SECOND },
+): Promise<Slice> {
   const times: number[] = [];
-  const requests = Array.from({ length: 200 }, (_, n) => ({ path: `/customers/user-${n * 7919}` }));
+  const base = `/${Object.keys(VARIANTS).indexOf(name)}/customers`;
+  const requests = Array.from({ length: 200 }, (_, n) => ({ path: `${base}/user-${n * 7919}` }));
   const url = `http://127.0.0.1:${running.port}`;
   const before = await cpuOf(running);
-  const startedMs = performance.now();
-  const run = autocannon({ url, connections: CONNECTIONS, amount: REQUESTS, overallRate: PER_SECOND, requests });
+  const run = autocannon({ url, connections: CONNECTIONS, requests, ...load });
   run.on('response', (_client: unknown, status: number, _bytes: number, tookMs: number) => {
-    if (status !== 200) throw new Error(`answered ${status}`);
+    if (status !== 200) throw new Error(`${name} answered ${status}`);
     times.push(tookMs);
   });
   await run;
-  const seconds = (performance.now() - startedMs) / 1_000;
-  times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.floor(times.length * share)]!;
-  const cpu = ((await cpuOf(running)) - before) / times.length;
-  return { p50: at(0.5), p99: at(0.99), perSecond: times.length / seconds, cpu };
+  return { times: times.slice(UNUSED), cpu: ((await cpuOf(running)) - before) / times.length };
 }
+
+/** What is left of no SDK, by rounds, and what the variant itself took. */
+type Seen = { ratio: number; own: number };
 
 async function main(rounds: number): Promise<void> {
   const { directory, install, remove } = peerPackages();
@@ -152,34 +168,42 @@ async function main(rounds: number): Promise<void> {
   const autocannon = ((await loaderFrom(directory)('autocannon')) as any).default;
   // biome-ignore-end lint/suspicious/noExplicitAny: from here on there are
   const names = Object.keys(VARIANTS);
-  const servers = await Promise.all(names.map((name) => start({ directory, name })));
-  const seen = new Map(names.map((name) => [name, [] as Slice[]]));
-  for (let round = -1; round < rounds; round += 1) {
+  const running = await start(directory);
+  const slice = (name: string) => measure(autocannon, running, name);
+  const seen = new Map<string, Seen[]>();
+  for (const name of names) await measure(autocannon, running, name, WARM_UP);
+  for (let round = 0; round < rounds; round += 1) {
     for (const turn of names.keys()) {
-      const at = (turn + round + 1) % names.length;
-      const slice = await measure(autocannon, servers[at]!);
-      // The first round is for the compiler.
-      if (round >= 0) seen.get(names[at]!)!.push(slice);
+      const name = names[(turn + round + 1) % names.length]!;
+      const four: Slice[] = [];
+      for (const one of [NO_SDK, name, name, NO_SDK]) four.push(await slice(one));
+      const [before, first, second, after] = four as [Slice, Slice, Slice, Slice];
+      for (const [figure, { of }] of Object.entries(FIGURES)) {
+        const own = of([first, second]);
+        const at = `${figure} ${name}`;
+        seen.set(at, [...(seen.get(at) ?? []), { own, ratio: of([before, after]) / own }]);
+      }
     }
   }
-  const base = seen.get(NO_SDK)!;
-  for (const [figure, unit, isMore] of [
-    ['p50', 'ms', false],
-    ['p99', 'ms', false],
-    ['perSecond', '/s', true],
-    ['cpu', 'µs', false],
-  ] as const) {
-    const of = (name: string) => seen.get(name)!.map((slice) => slice[figure]);
-    const ratio = (name: string) =>
-      median(of(name).map((value, n) => (isMore ? value / base[n]![figure] : base[n]![figure] / value)));
-    printTable(
-      `${TITLES[figure]} of ${rounds} rounds of ${REQUESTS} requests, ${PER_SECOND} a second over ${CONNECTIONS} connections; in brackets the share of no SDK that is left, round by round (wanted: 0.95)`,
-      names.map((name) => ({ what: `${name} (${ratio(name).toFixed(3)})`, value: median(of(name)), unit })),
-    );
+  for (const [figure, { unit }] of Object.entries(FIGURES)) {
+    const line = (name: string) => {
+      const all = seen.get(`${figure} ${name}`)!;
+      const ratios = all.map(({ ratio }) => ratio).sort((a, b) => a - b);
+      const part = (share: number) => ratios[Math.floor(ratios.length * share)]!.toFixed(3);
+      const what = name === NO_SDK ? `${NO_SDK}, against itself` : name;
+      const shown = `${what} (${part(0.5)}; half of the rounds ${part(0.25)} to ${part(0.75)})`;
+      const isSteady = Number(part(0.25)) >= 0.9 && Number(part(0.75)) <= 1.1;
+      const isOne = Number(part(0.5)) >= 0.97 && Number(part(0.5)) <= 1.03;
+      return { what: shown, value: median(all.map(({ own }) => own)), unit, isSame: isSteady && isOne };
+    };
+    const lines = names.map(line);
+    const { isSame } = lines[names.indexOf(NO_SDK)]!;
+    const says = isSame ? 'wanted: 0.95' : 'no SDK against itself says that this CANNOT JUDGE';
+    printTable(`${figure} of ${rounds} rounds; in brackets the share of no SDK that is left (${says})`, lines);
   }
-  for (const { child } of servers) child.disconnect();
+  running.child.disconnect();
   remove();
 }
 
-if (process.send) await serve(JSON.parse(process.argv[2]!));
+if (process.send) await serve(process.argv[2]!);
 else await main(Number(process.argv[2] ?? 10));
