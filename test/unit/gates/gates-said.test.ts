@@ -9,6 +9,7 @@ import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
 import type { Evidence } from '../../../lib/core/gates/evidence.ts';
 import type { WindowPart } from '../../../lib/core/gates/minute-window.ts';
+import { unfoldedFrom } from '../../../lib/core/gates/seen.ts';
 import { minutesToSamples, minutesToShare, timeTo } from '../../../lib/core/gates/time-to-proof.ts';
 import { combinations, said } from '../../helpers/said.ts';
 import { seeded, stateIn } from '../../property/samples.ts';
@@ -116,4 +117,25 @@ it('of how long it takes', async () => {
       ),
     ].join('\n'),
   ).toMatchFileSnapshot('../../fixtures/said/time-to-proof.txt');
+});
+
+it('of what is folded again', async () => {
+  const day = 24 * 60;
+  const cases = combinations({
+    stage: ['r2', 'completed'] as const,
+    minutes: [0, 1, 59, 60, 61, day - 1, day, day + 1, 2 * day],
+  });
+  await expect(
+    said(
+      'the first minute that is wanted, from the one of the stage',
+      cases,
+      ({ stage, minutes }) =>
+        unfoldedFrom(
+          null,
+          stateIn(stage, { enteredAtMs: ENTERED * MINUTE_MS + 7 }, 'component'),
+          DEFAULT_POLICY,
+          (ENTERED + minutes) * MINUTE_MS + 7,
+        ) - ENTERED,
+    ),
+  ).toMatchFileSnapshot('../../fixtures/said/folded-again.txt');
 });

@@ -29,7 +29,10 @@ function bench({ composes = true }: { composes?: boolean } = {}) {
       metrics: { flush: () => told.push('flush') },
       clock: { monotonicMs: () => 1_000 },
     },
-    authenticate: async () => 'ada',
+    authenticate: async ({ token }: { token?: string }) => {
+      told.push(`by ${token}`);
+      return 'ada';
+    },
     realNow: () => NOW,
   };
   const compose = () => {
@@ -89,6 +92,22 @@ it('errors', async () => {
         return [...(await ask(eventOf({ method: 'GET', path: '/v1/a' }))), ...heard];
       }),
       await pages('of a path', places, ({ method, path }) => routed(true).ask(eventOf({ method, path }))),
+      await pages(
+        'of a token',
+        combinations({ json: [undefined, false as const], own: [undefined, 'Bearer own'] }),
+        async ({ json, own }) => {
+          const { heard, ask } = routed(true, json);
+          await ask(
+            eventOf({
+              method: 'GET',
+              path: '/v1/a',
+              token: 'the-callers',
+              headers: own ? { 'x-crossfade-authorization': own } : {},
+            }),
+          );
+          return heard;
+        },
+      ),
       await pages(
         'of a deployment that cannot be used',
         combinations({ json: [undefined, false as const] }),
