@@ -9,6 +9,7 @@ import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
 import type { Evidence } from '../../../lib/core/gates/evidence.ts';
 import type { WindowPart } from '../../../lib/core/gates/minute-window.ts';
+import { weightsOf } from '../../../lib/core/gates/mix.ts';
 import { unfoldedFrom } from '../../../lib/core/gates/seen.ts';
 import { minutesToSamples, minutesToShare, timeTo } from '../../../lib/core/gates/time-to-proof.ts';
 import { combinations, said } from '../../helpers/said.ts';
@@ -138,4 +139,17 @@ it('of what is folded again', async () => {
         ) - ENTERED,
     ),
   ).toMatchFileSnapshot('../../fixtures/said/folded-again.txt');
+});
+
+it('of a mix of operations that is not the usual one', async () => {
+  const shadows = [0, 10, 23, 24, 25, 40, 41, 42, 90];
+  const cases = combinations({ one: shadows, other: [20], usually: [0, 20], elsewhere: [0, 30], primary: [30, 60] });
+  await expect(
+    said('weights', cases, ({ one, other, ...mix }) => [
+      ...weightsOf([
+        { name: 'one', mix: { ...mix, shadow: one } },
+        { name: 'other', mix: { usually: 20, elsewhere: 30, shadow: other, primary: 30 } },
+      ] as never),
+    ]),
+  ).toMatchFileSnapshot('../../fixtures/said/mix.txt');
 });

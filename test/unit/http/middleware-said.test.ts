@@ -49,6 +49,9 @@ const told = ({ statusCode, headers, body }: Answered) => [
   body.slice(0, 400),
 ];
 
+/** A token is another one each time. */
+const asked = (call: object) => eventOf({ token: 'the-callers', ...call });
+
 it('errors', async () => {
   const details = [{}, { retryAfterMs: 1_001, table: 'public.a' }, { sent: true }];
   const codes = Object.keys(ERROR_CODES) as ErrorCode[];
@@ -89,9 +92,9 @@ it('errors', async () => {
           json,
           code === null ? new Error('secret') : new CrossfadeError(code, 'Message.', { details: of }),
         );
-        return [...(await ask(eventOf({ method: 'GET', path: '/v1/a' }))), ...heard];
+        return [...(await ask(asked({ method: 'GET', path: '/v1/a' }))), ...heard];
       }),
-      await pages('of a path', places, ({ method, path }) => routed(true).ask(eventOf({ method, path }))),
+      await pages('of a path', places, ({ method, path }) => routed(true).ask(asked({ method, path }))),
       await pages(
         'of a token',
         combinations({ json: [undefined, false as const], own: [undefined, 'Bearer own'] }),
@@ -113,7 +116,7 @@ it('errors', async () => {
         combinations({ json: [undefined, false as const] }),
         async ({ json }) => {
           const { heard, ask } = routed(false, json);
-          return [...(await ask(eventOf({ method: 'GET', path: '/v1/a' }))), ...heard];
+          return [...(await ask(asked({ method: 'GET', path: '/v1/a' }))), ...heard];
         },
       ),
       await pages(
