@@ -142,7 +142,7 @@ it('of what is folded again', async () => {
 });
 
 it('of a mix of operations that is not the usual one', async () => {
-  const shadows = [0, 10, 23, 24, 25, 40, 41, 42, 90];
+  const shadows = [0, 10, 40, 90, 146, 148, 150, 152, 154, 156, 158, 160];
   const cases = combinations({ one: shadows, other: [20], usually: [0, 20], elsewhere: [0, 30], primary: [30, 60] });
   await expect(
     said('weights', cases, ({ one, other, ...mix }) => [
