@@ -62,7 +62,7 @@ function answering<C extends Served>(compose: () => C, routes: readonly Route<C>
     return composition;
   };
   const refuse = (error: unknown, outside: boolean): HttpAnswer => {
-    if (status(error) >= 500) composition?.ports.log.failure('request_failed', error);
+    if (isFailure(error)) composition?.ports.log.failure('request_failed', error);
     composition?.ports.metrics.flush();
     return problem(error, outside);
   };
@@ -152,7 +152,7 @@ function respond(reply: Reply, added: Readonly<Record<string, string>>): HttpAns
   };
 }
 
-const status = (error: unknown): number => (isCrossfadeError(error) ? ERROR_CODES[error.code].status : 500);
+const isFailure = (error: unknown): boolean => !isCrossfadeError(error) || ERROR_CODES[error.code].status >= 500;
 
 /** Details that say nothing of tables, addresses and other inner places. The rest of a failure of ours is for the log. */
 const HARMLESS: readonly string[] = ['retryAfterMs', 'sent'];

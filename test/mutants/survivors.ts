@@ -36,6 +36,10 @@ export const REASONS: Readonly<Record<string, string>> = {
   [`outbox.ts: one more in ${JSON.stringify(`v_mark := ARRAY[0, 0, 0, 0, 0, \${table}];`)}`]:
     'numbers begin with 1: from 0 and from 1 on there are the same ones',
   [`crossfade.table_status: one more in ${JSON.stringify('v_aside bigint := 0;')}`]: 'it is counted before it is read',
+  [`lib/core/gates/buckets.ts: number in ${JSON.stringify('ROW.fill(0, low, high + 1);')} #2`]:
+    'what lies above the highest place is 0 already',
+  [`lib/core/gates/likelihood.ts: number in ${JSON.stringify('if (slope === 0) return a;')}`]:
+    'such an end of the interval is as near to the root as is asked for',
   [`lib/core/holds/freeze.ts: < → <= in ${JSON.stringify('return on(day - 1) && minute < toMinute ? toMinute - minute : 0;')}`]:
     'at the end of the window nothing remains of it, either way',
   ...Object.fromEntries(FIGURES.map((name) => [inConform(`${name}: 0,`), ANY_VERDICT])),

@@ -82,7 +82,6 @@ function figureOf(criterion: MetricCriterion, sums: readonly MetricSum[], side: 
   }
   const filled = [...minutes.values()].filter(({ n }) => n > 0);
   const n = filled.reduce((total, one) => total + one.n, 0);
-  if (n === 0) return { n, mean: 0, error: 0 };
   const sum = filled.reduce((total, one) => total + one.sum, 0);
   const mean = 'flag' in criterion ? Math.min(1, sum / n) : sum / n;
   const variance = 'flag' in criterion ? shareVariance(sum, n) : valueVariance(filled, n, mean);

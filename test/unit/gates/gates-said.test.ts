@@ -9,6 +9,8 @@ import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
 import type { Evidence } from '../../../lib/core/gates/evidence.ts';
 import type { WindowPart } from '../../../lib/core/gates/minute-window.ts';
+import { weightsOf } from '../../../lib/core/gates/mix.ts';
+import { unfoldedFrom } from '../../../lib/core/gates/seen.ts';
 import { minutesToSamples, minutesToShare, timeTo } from '../../../lib/core/gates/time-to-proof.ts';
 import { combinations, said } from '../../helpers/said.ts';
 import { seeded, stateIn } from '../../property/samples.ts';
@@ -116,4 +118,38 @@ it('of how long it takes', async () => {
       ),
     ].join('\n'),
   ).toMatchFileSnapshot('../../fixtures/said/time-to-proof.txt');
+});
+
+it('of what is folded again', async () => {
+  const day = 24 * 60;
+  const cases = combinations({
+    stage: ['r2', 'completed'] as const,
+    minutes: [0, 1, 59, 60, 61, day - 1, day, day + 1, 2 * day],
+  });
+  await expect(
+    said(
+      'the first minute that is wanted, from the one of the stage',
+      cases,
+      ({ stage, minutes }) =>
+        unfoldedFrom(
+          null,
+          stateIn(stage, { enteredAtMs: ENTERED * MINUTE_MS + 7 }, 'component'),
+          DEFAULT_POLICY,
+          (ENTERED + minutes) * MINUTE_MS + 7,
+        ) - ENTERED,
+    ),
+  ).toMatchFileSnapshot('../../fixtures/said/folded-again.txt');
+});
+
+it('of a mix of operations that is not the usual one', async () => {
+  const shadows = [0, 10, 40, 90, 146, 148, 150, 152, 154, 156, 158, 160];
+  const cases = combinations({ one: shadows, other: [20], usually: [0, 20], elsewhere: [0, 30], primary: [30, 60] });
+  await expect(
+    said('weights', cases, ({ one, other, ...mix }) => [
+      ...weightsOf([
+        { name: 'one', mix: { ...mix, shadow: one } },
+        { name: 'other', mix: { usually: 20, elsewhere: 30, shadow: other, primary: 30 } },
+      ] as never),
+    ]),
+  ).toMatchFileSnapshot('../../fixtures/said/mix.txt');
 });

@@ -136,6 +136,9 @@ it('holds of a cutover and of those beside it', async () => {
           return untilMs ? new Date(untilMs).toISOString().slice(5, 16) : null;
         },
       ),
+      said('no freeze window', [0, 1], (many) =>
+        freezeCondition([{ name: 'n', fromMs: NOW + 1, toMs: NOW + 2 }].slice(0, many), NOW),
+      ),
       said('freeze windows in a row', [1, 27, 28, 29], (many) => {
         const windows = Array.from({ length: many }, (_, i) => ({ name: `n${i}`, fromMs: NOW + i, toMs: NOW + i + 1 }));
         const frozen = frozenAt(windows, NOW);

@@ -29,7 +29,10 @@ function bench({ composes = true }: { composes?: boolean } = {}) {
       metrics: { flush: () => told.push('flush') },
       clock: { monotonicMs: () => 1_000 },
     },
-    authenticate: async () => 'ada',
+    authenticate: async ({ token }: { token?: string }) => {
+      told.push(`by ${token}`);
+      return 'ada';
+    },
     realNow: () => NOW,
   };
   const compose = () => {
@@ -45,6 +48,9 @@ const told = ({ statusCode, headers, body }: Answered) => [
   headers['retry-after'] ?? null,
   body.slice(0, 400),
 ];
+
+/** A token is another one each time. */
+const asked = (call: object) => eventOf({ token: 'the-callers', ...call });
 
 it('errors', async () => {
   const details = [{}, { retryAfterMs: 1_001, table: 'public.a' }, { sent: true }];
@@ -86,15 +92,31 @@ it('errors', async () => {
           json,
           code === null ? new Error('secret') : new CrossfadeError(code, 'Message.', { details: of }),
         );
-        return [...(await ask(eventOf({ method: 'GET', path: '/v1/a' }))), ...heard];
+        return [...(await ask(asked({ method: 'GET', path: '/v1/a' }))), ...heard];
       }),
-      await pages('of a path', places, ({ method, path }) => routed(true).ask(eventOf({ method, path }))),
+      await pages('of a path', places, ({ method, path }) => routed(true).ask(asked({ method, path }))),
+      await pages(
+        'of a token',
+        combinations({ json: [undefined, false as const], own: [undefined, 'Bearer own'] }),
+        async ({ json, own }) => {
+          const { heard, ask } = routed(true, json);
+          await ask(
+            eventOf({
+              method: 'GET',
+              path: '/v1/a',
+              token: 'the-callers',
+              headers: own ? { 'x-crossfade-authorization': own } : {},
+            }),
+          );
+          return heard;
+        },
+      ),
       await pages(
         'of a deployment that cannot be used',
         combinations({ json: [undefined, false as const] }),
         async ({ json }) => {
           const { heard, ask } = routed(false, json);
-          return [...(await ask(eventOf({ method: 'GET', path: '/v1/a' }))), ...heard];
+          return [...(await ask(asked({ method: 'GET', path: '/v1/a' }))), ...heard];
         },
       ),
       await pages(

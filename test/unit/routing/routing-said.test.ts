@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { makePlan, withHoldBack } from '../../../lib/core/cutover/plan.ts';
 import { compareFlagAge, cutoverFlag, sharePpmOf } from '../../../lib/core/routing/flags.ts';
 import { rateLimit } from '../../../lib/core/routing/rate-limit.ts';
-import { bucketOf, decideRoute, mayBeLeft, prepareRoute, sliceIn } from '../../../lib/core/routing/routing.ts';
+import { bucketOf, decideRoute, keyOf, mayBeLeft, prepareRoute, sliceIn } from '../../../lib/core/routing/routing.ts';
 import { isSlice, placeAmong, shareThreshold, sliceOf, slicesOf } from '../../../lib/core/routing/slices.ts';
 import { intent } from '../../helpers/judged.ts';
 import { combinations, said } from '../../helpers/said.ts';
@@ -95,6 +95,7 @@ it('of requests', async () => {
         placeAmong(shareThreshold(ppm), [shareThreshold(1), shareThreshold(500_000)]),
         placeAmong(shareThreshold(ppm) - 1, [shareThreshold(1), shareThreshold(500_000)]),
       ]),
+      said('a key', ['a', '', 0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 5n, true, null, undefined, {}], keyOf),
       said('slices', [-1, 0, 0.5, 7, 8, 9, '1', null], isSlice),
       said('permissions', steps, ({ rate, waits }) => {
         const limit = rateLimit();

@@ -129,6 +129,14 @@ it('of everything that can be asked', async () => {
         (asked) => decided(stateIn('completed', { pending: intent('revert') }), asked),
       ),
       said(
+        'an approval',
+        combinations({ askedBy: [undefined, 'ada', 'bob'], startedBy: [null, 'ada', 'bob'], twoPerson: [true, false] }),
+        ({ askedBy, startedBy, twoPerson }) =>
+          decided(stateIn('r1', { askedBy, started: startedBy && { actor: startedBy, atMs: 1 } } as never), 'approve', {
+            twoPerson,
+          }),
+      ),
+      said(
         'the rules',
         combinations({ phase: [false, true], writes: [true, false], twoPerson: [true, false] }),
         ({ phase, writes, twoPerson }) => {
