@@ -7,7 +7,7 @@ import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { mockClient } from 'aws-sdk-client-mock';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { eventBridgeChannel } from '../../../lib/adapters/notify/event-bridge.ts';
 import { snsChannel } from '../../../lib/adapters/notify/sns.ts';
 import { checkedUrl, webhookChannel } from '../../../lib/adapters/notify/webhook.ts';
@@ -148,6 +148,7 @@ describe('the webhook', () => {
 describe('SNS', () => {
   const sns = mockClient(SNSClient);
   beforeEach(() => sns.reset());
+  afterAll(() => sns.restore());
   const channel = snsChannel({
     client: new SNSClient({ region: 'eu-central-1' }),
     topicArn: 'arn:aws:sns:eu-central-1:1:alerts',
@@ -178,6 +179,7 @@ describe('SNS', () => {
 describe('EventBridge', () => {
   const bus = mockClient(EventBridgeClient);
   beforeEach(() => bus.reset());
+  afterAll(() => bus.restore());
   const channel = eventBridgeChannel({ client: new EventBridgeClient({ region: 'eu-central-1' }), bus: 'default' });
 
   it('gets one event', async () => {
@@ -249,6 +251,7 @@ describe('channels by environment', () => {
 
   it('a secret that was rotated signs within five minutes, without a restart; until then it is not asked for again', async () => {
     const secrets = mockClient(SecretsManagerClient);
+    onTestFinished(() => secrets.restore());
     const signatures: unknown[] = [];
     const url = await listening((request, response) => {
       signatures.push(request.headers['x-crossfade-signature']);
@@ -269,6 +272,5 @@ describe('channels by environment', () => {
     expect(secrets.commandCalls(GetSecretValueCommand)).toHaveLength(1);
     expect(await signedAt(300_000, 'second')).not.toBe(first);
     expect(await signedAt(300_001, 'third')).toBe(signatures.at(-2));
-    secrets.restore();
   });
 });

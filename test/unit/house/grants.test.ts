@@ -5,7 +5,7 @@ import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { mockClient } from 'aws-sdk-client-mock';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { composePublisher } from '../../../lib/compose/publisher.ts';
 import { firing } from '../../helpers/contracts/alerts.ts';
 import { GRANT_LEDGER, type Ledger, ledgerAgainst, ledgerFaults } from '../../helpers/grants.ts';
@@ -72,6 +72,7 @@ describe('the publisher', () => {
     const alarm = 'arn:aws:cloudwatch:eu-central-1:123456789012:alarm:shop';
     const [sns, events] = [mockClient(SNSClient), mockClient(EventBridgeClient)];
     const [secrets, alarms] = [mockClient(SecretsManagerClient), mockClient(CloudWatchClient)];
+    onTestFinished(() => [sns, events, secrets, alarms].forEach((mock) => void mock.restore()));
     events.on(PutEventsCommand).resolves({ FailedEntryCount: 0, Entries: [{ EventId: '1' }] });
     secrets.on(GetSecretValueCommand).resolves({ SecretString: 'k3y' });
     alarms.on(DescribeAlarmsCommand).resolves({});

@@ -14,7 +14,7 @@ import {
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { mockClient } from 'aws-sdk-client-mock';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { dynamoClient } from '../../../lib/adapters/dynamodb/client.ts';
 import { auditKey, cutoverKey, idempotencyKey, verdictKey } from '../../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore } from '../../../lib/adapters/dynamodb/state-store.ts';
@@ -36,6 +36,7 @@ beforeEach(() => {
   sleep.mockClear();
 });
 afterEach(() => vi.restoreAllMocks());
+afterAll(() => dynamo.restore());
 
 function optionsUnderTest() {
   const client = dynamoClient({
