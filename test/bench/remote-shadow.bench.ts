@@ -90,7 +90,7 @@ try {
     await Promise.all(commands.map(shell));
     return perSecond(ROWS, startedMs);
   };
-  const byPipe = await timed(pipe('orders'));
+  const pipedBefore = await timed(pipe('orders'));
   await there!`TRUNCATE piped`;
   const byTwoPipes = await timed(half('<='), half('>'));
   await there!`CREATE DATABASE dumped`;
@@ -116,6 +116,9 @@ try {
     rows = nextChunk(rows, step.tookMs);
   }
   const copied = perSecond(ROWS, copying);
+  await there!`TRUNCATE piped`;
+  // The log and the files of the servers have grown meanwhile: what comes later is slower, whoever writes it.
+  const byPipe = (pipedBefore + (await timed(pipe('orders')))) / 2;
 
   await here!.unsafe(`UPDATE orders SET price = price + 1 WHERE id <= ${HINTS}`);
   const pids = await Promise.all(
