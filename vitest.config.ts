@@ -16,6 +16,8 @@ const ON_THE_DISTRIBUTIONS =
 const LONG = process.env.CROSSFADE_LONG ? [] : ['test/stack/chaos.test.ts'];
 
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
+const OWN_STACK = ['test/stack/start.test.ts', 'test/stack/newcomer.test.ts'];
+
 export default defineConfig({
   plugins: [vitePage, mutantPlugin],
   test: {
@@ -90,9 +92,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'start',
-          // The demonstration, with no other servers beside its own.
+          // The demonstration and the page for newcomers, each with no other servers beside its own.
           sequence: { groupOrder: 2 },
-          include: ['test/stack/start.test.ts'],
+          include: OWN_STACK,
           maxConcurrency: 2,
           testTimeout: 360_000,
         },
@@ -104,7 +106,7 @@ export default defineConfig({
           // A whole stack under load, half of whose time is waiting. How long it may take is counted in answers.
           sequence: { groupOrder: 2 },
           include: ['test/stack/**/*.test.ts'],
-          exclude: ['test/stack/start.test.ts', ...LONG],
+          exclude: [...OWN_STACK, ...LONG],
           globalSetup: ['test/helpers/dynamodb-server.ts'],
           testTimeout: 360_000,
         },

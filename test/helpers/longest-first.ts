@@ -9,7 +9,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'stack/start',
   'stack/kill',
-  'e2e/newcomer',
+  'stack/newcomer',
   'e2e/api.test',
   'e2e/tick-dies',
   'e2e/tick-swap',

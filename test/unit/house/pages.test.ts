@@ -134,7 +134,7 @@ describe('code in pages', () => {
 
   it('is of a language that is checked, or of one that cannot be', () => {
     const known = ['console', 'js', 'sh', 'sql', 'text', 'ts'];
-    // Programs in JavaScript are run: by test/e2e/newcomer.test.ts, and by test/scenario/express.test.ts.
+    // Programs in JavaScript are run: by test/stack/newcomer.test.ts, and by test/scenario/express.test.ts.
     const programs = BLOCKS.filter(({ language }) => language === 'js');
     expect(programs.map(({ page }) => page)).toEqual(['infra/examples/pgbench/README.md', 'lib/client/README.md']);
     expect(BLOCKS.filter(({ language }) => !known.includes(language))).toEqual([]);
