@@ -11,10 +11,12 @@ import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { startDynamoDb } from '../../infra/local/dynamodb.ts';
 import { createTables } from '../../infra/local/tables.ts';
 import { dynamoClient } from '../../lib/adapters/dynamodb/client.ts';
+import { itemsOf } from '../../lib/adapters/dynamodb/forwards/item.ts';
 import { dynamoForwardStore } from '../../lib/adapters/dynamodb/forwards/store.ts';
 import { cutoverKey } from '../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
 import { systemClock, systemIds } from '../../lib/adapters/system.ts';
+import { forwardOfWrite } from '../../lib/core/forwards/forward.ts';
 import { gatewayBench } from '../helpers/gateway-bench.ts';
 import { seeded, stateIn } from '../property/samples.ts';
 import { tokenOf } from '../property/served.ts';
@@ -100,25 +102,14 @@ const stateOf = () =>
   client.send(new GetCommand({ TableName: TABLES.state, Key: cutoverKey('chat'), ConsistentRead: true }));
 const note = (n: number) =>
   client.send(new PutCommand({ TableName: TABLES.changes, Item: { id: 'bench', place: String(n), body: BODY } }));
-/** What the gateway stores of a POST, in as many bytes. */
-const intentOf = (n: number) => ({
-  id: `bare#${n % 10}`,
-  place: `1700000000000.${n % 10}.id-${n}`,
-  cutover: 'chat',
-  side: 'shadow',
-  orderKey: `users/${n}`,
-  idempotencyKey: `key-${n}`,
-  request: { method: 'POST', path: `users/${n}`, query: '', headers: { ...KEPT, 'idempotency-key': `key-${n}` } },
-  body: Buffer.from(BODY),
-  status: 'intended',
-  known: false,
-  attempts: 0,
-  nextAttemptAtMs: 0,
-  claimedUntilMs: 0,
-  problem: null,
-  bodyBytes: BODY.length,
-  parts: 0,
-});
+/** What the gateway stores of a POST. */
+const intentOf = (n: number) =>
+  itemsOf({
+    ...forwardOfWrite({ cutover: 'chat', side: 'primary', orderKey: `users/${n}` }, `id-${n}`, 1_700_000_000_000),
+    idempotencyKey: `key-${n}`,
+    request: { method: 'POST', path: `users/${n}`, query: '', headers: { ...KEPT, 'idempotency-key': `key-${n}` } },
+    body: Buffer.from(BODY),
+  }).item;
 async function bareWrite(n: number): Promise<void> {
   const Item = intentOf(n);
   const { id, place } = Item;

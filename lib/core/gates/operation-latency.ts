@@ -102,7 +102,7 @@ function known(before: readonly OperationLatency[], seen: ReadonlyMap<string, Ty
   const more = newNames(before, seen);
   if (more.length === 0 || before.length + more.length < 2) return before;
   const often = (name: string) => countOf(seen.get(name)!.primary) + countOf(seen.get(name)!.shadow);
-  more.sort().sort((a, b) => often(b) - often(a));
+  more.sort((a, b) => often(b) - often(a));
   const all = [...before, ...more.map((name) => newLatency(name, minute))].slice(0, MOST_TIMED);
   return all.length > 1 ? all : [];
 }

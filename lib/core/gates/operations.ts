@@ -74,14 +74,14 @@ function known(before: readonly OperationEvidence[], seen: ReadonlyMap<string, T
   const more = newNames(before, seen);
   if (more.length === 0) return before;
   const usual = { count: 0, errors: 0, fadedAt: lastFade(minute) };
-  return [...before, ...more.sort().map((name) => newOperation(name, usual))].slice(0, MOST_OPERATIONS);
+  return [...before, ...more.map((name) => newOperation(name, usual))].slice(0, MOST_OPERATIONS);
 }
 
-/** Names of a minute that were not there before. */
+/** Names of a minute that were not there before, in their order. */
 export function newNames(before: readonly { name: string }[], seen: ReadonlyMap<string, unknown>): string[] {
   const more: string[] = [];
   for (const name of seen.keys()) if (!before.some((one) => one.name === name)) more.push(name);
-  return more;
+  return more.sort();
 }
 
 /** What the primary did in a minute. */

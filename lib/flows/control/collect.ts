@@ -120,6 +120,7 @@ export async function collect(
     ports.windows.readParts(id, Math.max(0, fromMinute), nowMinute),
     state.kind === 'table' || state.version === 0 ? null : forwardsSummary(ports, id),
   ]);
+  const flagsDeployed = carriesState(around.deployed?.document, state);
   return {
     id,
     declaration,
@@ -131,8 +132,8 @@ export async function collect(
     windows: wholeWindows(parts.map(({ window }) => window)),
     ...(state.kind === 'table' ? tableStatus(ports, id, tables) : { table: null, tableProblem: null }),
     forwards,
-    flagsDeployed: carriesState(around.deployed?.document, state),
-    flagsSeen: withFlagsSeen(last, state, around),
+    flagsDeployed,
+    flagsSeen: withFlagsSeen(last?.flagsSeen ?? [], state, flagsDeployed ? around.deployed : null, nowMs),
     alerts: around.alerts.get(id) ?? [],
     observations: last?.observations ?? {},
     waits,
@@ -142,15 +143,15 @@ export async function collect(
 
 const MOST_FLAGS_SEEN = 30;
 
+/** @param deployed the flags, where they carry the state */
 function withFlagsSeen(
-  last: StoredVerdict | null,
-  { id, version, epoch }: CutoverState,
-  { deployed, nowMs }: Pick<Around, 'deployed' | 'nowMs'>,
+  before: readonly FlagsSeen[],
+  { version, epoch }: CutoverState,
+  deployed: Around['deployed'],
+  nowMs: number,
 ): readonly FlagsSeen[] {
-  const before = last?.flagsSeen ?? [];
-  const isNew = !before.some((one) => one.version === version && one.epoch === epoch);
-  if (version === 0 || !isNew || !carriesState(deployed?.document, { id, version, epoch })) return before;
-  return [...before, { version, epoch, flags: deployed!.latestVersion, atMs: nowMs }].slice(-MOST_FLAGS_SEEN);
+  if (version === 0 || !deployed || before.some((one) => one.version === version && one.epoch === epoch)) return before;
+  return [...before, { version, epoch, flags: deployed.latestVersion, atMs: nowMs }].slice(-MOST_FLAGS_SEEN);
 }
 
 /** Evidence that cannot be read is folded from the windows. */

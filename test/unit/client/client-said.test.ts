@@ -270,31 +270,3 @@ it('of outcomes that are sent, and sent again', async () => {
     '../../fixtures/said/outcomes.txt',
   );
 });
-
-it('a process that has sent everything has nothing to send at its end', async () => {
-  const sent: OutcomeBatch[] = [];
-  const recorder = new Recorder({
-    sink: async (batch) => void sent.push(batch),
-    source: 's',
-    nextId: () => 'id',
-    now: () => NOW,
-    elapsedMs: () => 0,
-    flushIntervalMs: 1e6,
-  });
-  let flushes = 0;
-  const flush = recorder.flush.bind(recorder);
-  recorder.flush = (options) => {
-    flushes += 1;
-    return flush(options);
-  };
-  const record = () => recorder.record({ ...of, latencyMs: 1, success: true });
-  record();
-  await flush();
-  process.emit('beforeExit', 0);
-  expect(flushes).toBe(0);
-  record();
-  process.emit('beforeExit', 0);
-  expect(flushes).toBe(1);
-  await flush();
-  expect(sent).toHaveLength(2);
-});

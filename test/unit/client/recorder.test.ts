@@ -365,3 +365,34 @@ describe('the HTTP sink', () => {
     },
   );
 });
+
+it('figures and marks are sent, each without the other', async () => {
+  const { recorder, sent } = bench();
+  for (const figures of [{ values: { basket: 7 } }, { flags: ['late'] }, {}]) recorder.record(outcome(figures));
+  await recorder.flush();
+  const metrics = sent.flatMap((batch) => batch.metrics ?? []).map(({ metric, n, sum }) => [metric, n, sum]);
+  expect(metrics).toEqual([
+    ['value.basket', 1, 7],
+    ['flags', 1, 0],
+    ['flag.late', 1, 0],
+  ]);
+});
+
+it('a process that has sent everything has nothing to send at its end', async () => {
+  const { recorder, sent } = bench();
+  let flushes = 0;
+  const flush = recorder.flush.bind(recorder);
+  recorder.flush = (options) => {
+    flushes += 1;
+    return flush(options);
+  };
+  recorder.record(outcome());
+  await flush();
+  process.emit('beforeExit', 0);
+  expect(flushes).toBe(0);
+  recorder.record(outcome());
+  process.emit('beforeExit', 0);
+  expect(flushes).toBe(1);
+  await flush();
+  expect(sent).toHaveLength(2);
+});
