@@ -9,7 +9,7 @@ import { demandingConnection, demandingSchema } from '../adapters/postgres/migra
 import type { Remote, ShadowDatabase } from '../adapters/postgres/remote/remote.ts';
 import { withRemote } from '../adapters/postgres/remote/tables.ts';
 import { postgresTables } from '../adapters/postgres/tables.ts';
-import { random } from '../adapters/system.ts';
+import { random, systemIds } from '../adapters/system.ts';
 import type { CutoverDeclaration } from '../core/cutover/cutover.ts';
 import type { Ports, TablePorts } from '../ports/ports.ts';
 import type { Environment } from '../schemas/environment.ts';
@@ -28,6 +28,7 @@ export async function databaseTables(
   const owner = ownerUrl === databaseUrl ? runtime : postgresConnection(ownerOptions);
   const primary = { runtime, owner };
   const remotes: Remote[] = [];
+  const ids = systemIds();
   const databases = new Map<string, ShadowDatabase>();
   for (const one of cutovers) {
     const name = one.kind === 'table' ? one.table.connection : undefined;
@@ -38,6 +39,7 @@ export async function databaseTables(
     remotes.push({
       cutover: { id, table, validation },
       clock: parts.clock,
+      ids,
       primary,
       shadow,
       streams: rowStreams(ownerOptions),

@@ -129,8 +129,9 @@ BEGIN
   -- Until the end of this transaction: what is read in it is read before the next batch gets its number.
   IF NOT pg_try_advisory_xact_lock(crossfade.lock_key('batch:' || p_id)) THEN RETURN NULL; END IF;
   v_number := pg_current_xact_id()::text::bigint;
-  INSERT INTO crossfade.batch AS b (cutover, number, until) VALUES (p_id, v_number, clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0))
-  ON CONFLICT (cutover) DO UPDATE SET number = EXCLUDED.number, until = EXCLUDED.until, wanted_until = '-infinity'
+  INSERT INTO crossfade.batch AS b (cutover, number, until, begun_by)
+    VALUES (p_id, v_number, clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0), current_setting('crossfade.begun_by', true))
+  ON CONFLICT (cutover) DO UPDATE SET number = EXCLUDED.number, until = EXCLUDED.until, begun_by = EXCLUDED.begun_by, wanted_until = '-infinity'
     WHERE b.until <= clock_timestamp() AND b.number < EXCLUDED.number AND (p_first OR b.wanted_until <= clock_timestamp());
   IF FOUND THEN RETURN v_number; END IF;
   -- Changes come all the time, and each batch of them is followed by the next.

@@ -19,7 +19,7 @@ import { postgresConnection } from '../../lib/adapters/postgres/connection/conne
 import { rowStreams } from '../../lib/adapters/postgres/connection/row-streams.ts';
 import { withRemote } from '../../lib/adapters/postgres/remote/tables.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
-import { random, systemClock } from '../../lib/adapters/system.ts';
+import { random, systemClock, systemIds } from '../../lib/adapters/system.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { NORMAL_SWITCHES } from '../../lib/core/cutover/cutover.ts';
 import { backfillAll } from '../../lib/flows/rows/backfill.ts';
@@ -61,7 +61,7 @@ try {
   const roles = { runtime: connection, owner: connection };
   const table = { primary: 'public.wide', shadow: 'public.wide_v2', ...(REMOTE ? { connection: 'other' } : {}) };
   const cutover: TableCutover & { kind: 'table' } = { id: 'memory', kind: 'table', table, validation: 'strict' };
-  const remote = { cutover, clock, primary: roles, streams: rowStreams(options(server.url)), shadow };
+  const remote = { cutover, clock, ids: systemIds(), primary: roles, streams: rowStreams(options(server.url)), shadow };
   const plane = REMOTE ? withRemote(postgresTables(roles), [remote]) : postgresTables(roles);
   const columns = '(id bigint PRIMARY KEY, name text NOT NULL, amount numeric(12,2), at timestamptz, doc jsonb)';
   await sql!.unsafe(

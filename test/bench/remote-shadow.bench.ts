@@ -18,7 +18,7 @@ import { postgresConnection } from '../../lib/adapters/postgres/connection/conne
 import { rowStreams } from '../../lib/adapters/postgres/connection/row-streams.ts';
 import { withRemote } from '../../lib/adapters/postgres/remote/tables.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
-import { random, systemClock } from '../../lib/adapters/system.ts';
+import { random, systemClock, systemIds } from '../../lib/adapters/system.ts';
 import { FIRST_ROWS, nextChunk } from '../../lib/core/table/chunks.ts';
 import type { TableCutover } from '../../lib/ports/tables.ts';
 import { debianBinaries } from '../helpers/debian-postgres.ts';
@@ -67,6 +67,7 @@ try {
   const remote = {
     cutover: CUTOVER,
     clock,
+    ids: systemIds(),
     primary: { runtime, owner },
     streams: streams(primary.url),
     shadow: database,

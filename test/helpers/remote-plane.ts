@@ -5,7 +5,7 @@ import { rowStreams } from '../../lib/adapters/postgres/connection/row-streams.t
 import type { Remote } from '../../lib/adapters/postgres/remote/remote.ts';
 import { withRemote } from '../../lib/adapters/postgres/remote/tables.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
-import { random, systemClock } from '../../lib/adapters/system.ts';
+import { random, systemClock, systemIds } from '../../lib/adapters/system.ts';
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import type { TablePorts } from '../../lib/ports/ports.ts';
 import type { TableCutover } from '../../lib/ports/tables.ts';
@@ -48,6 +48,7 @@ export function remotePlane(
   const remote = wrap({
     cutover,
     clock,
+    ids: systemIds(),
     primary: { owner: connect(owner), runtime: connect(runtime) },
     streams: streams(owner),
     shadow: { connection: connect(two.shadow.roles.owner), streams: streams(two.shadow.roles.owner) },

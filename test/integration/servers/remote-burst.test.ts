@@ -276,6 +276,22 @@ describe.skipIf(inject('servers') === null)('a mover', () => {
     await mover.close();
   });
 
+  it('whose answer is lost leaves the batch of another mover alone', async () => {
+    const { wrap, claimed, letGo } = holdingBack();
+    const [other, mover] = [
+      remotePlane(two, STOCK, wrap),
+      remotePlane(two, STOCK, losingFirstAnswersOf(['claim'], [])),
+    ];
+    await write("UPDATE stock SET value = 'of another mover' WHERE id = 4");
+    const delivered = other.converge('stock', 1, 100);
+    await claimed;
+    expect(await mover.converge('stock', 1, 100)).toMatchObject({ kind: 'converged', claimed: 0 });
+    letGo();
+    expect(await delivered).toMatchObject({ kind: 'converged', written: 1, remaining: 0 });
+    await Promise.all([other.close(), mover.close()]);
+    expect(await apart()).toEqual({ left: [], right: [] });
+  });
+
   it('that is not refused when its batch is older undoes both: what the refusal is for', async () => {
     await two.shadow.owner
       .unsafe(`CREATE OR REPLACE FUNCTION crossfade.accept_batch(p_id text, p_epoch bigint, p_number bigint) RETURNS text

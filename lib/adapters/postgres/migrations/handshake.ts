@@ -9,7 +9,7 @@ import type { TablePorts } from '../../../ports/ports.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 
 /** The number of the last file in `migrations/`. */
-export const SCHEMA_VERSION = 46;
+export const SCHEMA_VERSION = 47;
 
 const UNDEFINED_TABLE = '42P01';
 

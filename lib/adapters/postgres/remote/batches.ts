@@ -34,24 +34,25 @@ export async function endingBatch<T>(remote: Remote, number: number, work: () =>
   }
 }
 
-/** Of the call that begins a batch: `beginning` repeats it. */
-export const ONCE = { attempts: 1 };
 const TRIES = 3;
 
-/**
- * Begins a batch. Where the answer was lost it may have begun, under a number that is not known: whichever is under way is over then. That it is
- * another mover's is seldom, and costs that one its batch, which the next one has again.
- */
-export async function beginning<Begun>({ cutover, primary }: Remote, begin: () => Promise<Begun>): Promise<Begun> {
+/** A call that begins a batch: an expression in SQL whose value is JSON, and its values from $1 on. */
+export type Beginning = { sql: string; values: (string | number)[]; deadlineMs?: number };
+
+/** Begins a batch. Where the answer was lost it may have begun, under a number that is not known: the one of this very call is over then. */
+export async function beginning<Begun>({ cutover, primary, ids }: Remote, call: Beginning): Promise<Begun> {
+  const { sql, values, ...limit } = call;
+  const begunBy = ids.next();
+  const name = `SELECT pg_catalog.set_config('crossfade.begun_by', $${values.length + 1}::text, true) OFFSET 0`;
+  const named = `SELECT ${sql} AS result FROM (${name}) AS named`;
   for (let tries = 1; ; tries += 1) {
     try {
-      return await begin();
+      return await callJson<Begun>(primary.runtime, named, [...values, begunBy], { ...limit, attempts: 1 });
     } catch (error) {
       if (!isCrossfadeError(error) || !error.retryable || tries === TRIES) throw error;
-      await primary.owner.call(
-        'SELECT crossfade.end_batch(b.cutover, b.number) FROM crossfade.batch b WHERE b.cutover = $1::text',
-        [cutover.id],
-      );
+      const end =
+        'SELECT crossfade.end_batch(b.cutover, b.number) FROM crossfade.batch b WHERE b.cutover = $1::text AND b.begun_by = $2::text';
+      await primary.owner.call(end, [cutover.id, begunBy]);
     }
   }
 }
@@ -61,12 +62,9 @@ const TURN = 'SELECT pg_catalog.pg_sleep(0.01)';
 const TURNS = 100;
 
 /** Asks until the next batch is ours: the batch of changes that is under way is waited for. */
-export async function whenFree<Begun extends { kind: string }>(
-  remote: Remote,
-  begin: () => Promise<Begun>,
-): Promise<Begun> {
+export async function whenFree<Begun extends { kind: string }>(remote: Remote, call: Beginning): Promise<Begun> {
   for (let turn = 1; ; turn += 1) {
-    const begun = await beginning(remote, begin);
+    const begun = await beginning<Begun>(remote, call);
     if (begun.kind !== 'busy' || turn === TURNS) return begun;
     await remote.primary.runtime.call(TURN);
   }

@@ -4,7 +4,7 @@ import type { ConvergeResult, Converging } from '../../../ports/converging.ts';
 import { functionName, whole } from '../capture/arming.ts';
 import { callJson } from '../connection/calls.ts';
 import { unlessUnknown } from '../connection/unless-unknown.ts';
-import { beginning, bringEpoch, endBatch, endingBatch, ONCE } from './batches.ts';
+import { beginning, bringEpoch, endBatch, endingBatch } from './batches.ts';
 import type { Remote } from './remote.ts';
 
 type Failed = { key: string; sqlstate: string; message: string };
@@ -66,10 +66,13 @@ export function remoteConverging(remote: Remote): Pick<Converging, 'converge'> {
 
   return {
     async converge(_, epoch, limit) {
-      const claim = `SELECT ${name('claim')}($1::text::bigint, $2::text::integer) AS result`;
-      const asked = () => callJson<Claim>(runtime, claim, [epoch, limit], { ...ONCE, deadlineMs: BATCH_MS });
-      const unarmed: Claim = { kind: 'stale', have: -1, got: epoch };
-      const claimed = await beginning(remote, () => unlessUnknown<Claim>(runtime, `claim_${id}`, asked, unarmed));
+      const sql = `${name('claim')}($1::text::bigint, $2::text::integer)`;
+      const begin = () => beginning<Claim>(remote, { sql, values: [epoch, limit], deadlineMs: BATCH_MS });
+      const claimed = await unlessUnknown<Claim>(runtime, `claim_${id}`, begin, {
+        kind: 'stale',
+        have: -1,
+        got: epoch,
+      });
       if (claimed.kind === 'stale') return claimed;
       if (claimed.kind === 'claimed') return endingBatch(remote, claimed.number, () => carry(epoch, claimed));
       if (claimed.kind === 'idle' && claimed.spent) await turn();

@@ -20,7 +20,7 @@ import { callJson } from '../connection/calls.ts';
 import { sqlstateOf } from '../connection/connection.ts';
 import { pipeRows } from '../connection/row-streams.ts';
 import { unlessUnknown } from '../connection/unless-unknown.ts';
-import { bringEpoch, endBatch, endingBatch, ONCE, whenFree } from './batches.ts';
+import { bringEpoch, endBatch, endingBatch, whenFree } from './batches.ts';
 import { compileRemote } from './compile.ts';
 import { OF_A_ROW, OVERTAKEN, type Remote } from './remote.ts';
 
@@ -50,9 +50,8 @@ export function remoteCopying(remote: Remote, flowNow: () => Promise<Flow>): Pic
       const rows = Math.min(MOST_ROWS, wanted * TIMES);
       const flow = await flowNow();
       const bound = await fullerBound(remote, flow, rows);
-      const call = `SELECT crossfade.${functionName('chunk', id)}(${whole(epoch)}, ${whole(rows)}, ${asArray(bound)}) AS result`;
-      const begin = () =>
-        whenFree(remote, () => callJson<Chunk | BackfillStep>(runtime, call, [], { ...LONG, ...ONCE }));
+      const sql = `crossfade.${functionName('chunk', id)}(${whole(epoch)}, ${whole(rows)}, ${asArray(bound)})`;
+      const begin = () => whenFree<Chunk | BackfillStep>(remote, { sql, values: [], ...LONG });
       const unarmed: BackfillStep = { kind: 'stale', have: -1, got: epoch };
       const chunk = await unlessUnknown<Chunk | BackfillStep>(runtime, `chunk_${id}`, begin, unarmed);
       if (chunk.kind !== 'chunk') return chunk;

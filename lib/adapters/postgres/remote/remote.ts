@@ -1,6 +1,6 @@
 /** The two databases of a cutover whose shadow is not where its primary is, and what it declares. */
 
-import type { Clock } from '../../../ports/machine.ts';
+import type { Clock, Ids } from '../../../ports/machine.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import type { PgConnection } from '../connection/connection.ts';
 import type { Roles } from '../connection/roles.ts';
@@ -12,6 +12,8 @@ export type ShadowDatabase = { connection: PgConnection; streams: RowStreams };
 export type Remote = {
   cutover: TableCutover;
   clock: Pick<Clock, 'monotonicMs'>;
+  /** Names for calls that begin a batch. */
+  ids: Ids;
   primary: Roles;
   /** Of the owner, where the primary is. */
   streams: RowStreams;

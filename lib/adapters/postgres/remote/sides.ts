@@ -45,10 +45,11 @@ export async function standingOf({ cutover, primary, shadow }: Remote): Promise<
 }
 
 /** The same two databases after completion: the shadow leads, and the primary follows. */
-export function turned({ cutover, clock, primary, streams, shadow }: Remote): Remote {
+export function turned({ cutover, clock, ids, primary, streams, shadow }: Remote): Remote {
   return {
     cutover,
     clock,
+    ids,
     primary: { owner: shadow.connection, runtime: shadow.connection },
     streams: shadow.streams,
     shadow: { connection: primary.owner, streams },

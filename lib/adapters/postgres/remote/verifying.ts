@@ -12,7 +12,7 @@ import type { PassTimes, VerificationPass, Verifying, VerifyStep } from '../../.
 import { whole } from '../capture/arming.ts';
 import { callJson } from '../connection/calls.ts';
 import { textsOf, valuesOfKey } from '../verifying/row-values.ts';
-import { bringEpoch, endBatch, endingBatch, ONCE, whenFree } from './batches.ts';
+import { bringEpoch, endBatch, endingBatch, whenFree } from './batches.ts';
 import { compareKey, compareRange, type Led, LONG, type Tier, textArray } from './comparing.ts';
 import type { Remote } from './remote.ts';
 
@@ -69,8 +69,8 @@ async function nextRange(remote: Remote, flowNow: () => Promise<Flow>, call: Cal
   const { epoch, nowMs, tier } = call;
   const { id } = remote.cutover;
   const { runtime, owner } = remote.primary;
-  const begin = `SELECT crossfade.begin_range($1::text, ${whole(epoch)}, $2::text, ${LEASE_MS}) AS result`;
-  const begun = await whenFree(remote, () => callJson<Begun>(runtime, begin, [id, tier], ONCE));
+  const sql = `crossfade.begin_range($1::text, ${whole(epoch)}, $2::text, ${LEASE_MS})`;
+  const begun = await whenFree<Begun>(remote, { sql, values: [id, tier] });
   if (begun.kind !== 'range') return begun;
   const { number, from, pass } = begun;
   return endingBatch(remote, number, async () => {
