@@ -1,9 +1,9 @@
 /**
  * What has to be done outside of the database's network. The stream of the state table wakes it with each change of a state and each
- * request for flags; the schedule is for what the stream does not bring.
+ * request for flags; the schedule is for what the stream does not bring, and a route for who cannot wait for that.
  */
 
-import type { Context, DynamoDBStreamEvent } from 'aws-lambda';
+import type { APIGatewayProxyEventV2, Context, DynamoDBStreamEvent } from 'aws-lambda';
 import { noteInvocation } from '../lib/compose/invocation.ts';
 import { composePublisher, type PublisherComposition } from '../lib/compose/publisher.ts';
 import { deliverAlerts } from '../lib/flows/alerts/deliver-alerts.ts';
@@ -11,7 +11,8 @@ import { answerCriteria } from '../lib/flows/publishing/answer-criteria.ts';
 import { publishFlags } from '../lib/flows/publishing/publish-flags.ts';
 import { renewKeys } from '../lib/flows/publishing/renew-keys.ts';
 import { watchFlags } from '../lib/flows/publishing/watch-flags.ts';
-import { scheduledHandler } from './middleware.ts';
+import { httpHandler, scheduledHandler } from './middleware.ts';
+import { publisherRoutes } from './publisher-routes/publish.ts';
 
 let composition: PublisherComposition | undefined;
 const composed = () => (composition ??= composePublisher());
@@ -22,6 +23,8 @@ const beside = (ports: PublisherComposition['ports']) => [deliverAlerts(ports), 
 const scheduled = scheduledHandler(composed, async ({ ports, cutovers }, deadlineMs) => {
   await Promise.all([watchFlags(ports, await cutovers(), deadlineMs), renewKeys(ports), ...beside(ports)]);
 });
+
+const asked = httpHandler(composed, publisherRoutes);
 
 /** Every look is the same, whatever has woken it: the records say nothing more. */
 async function woken(context: Context): Promise<void> {
@@ -34,5 +37,10 @@ async function woken(context: Context): Promise<void> {
   }
 }
 
-export const handler = (event: DynamoDBStreamEvent | object, context: Context): Promise<unknown> =>
-  'Records' in event ? woken(context) : scheduled(event, context);
+export const handler = (
+  event: DynamoDBStreamEvent | APIGatewayProxyEventV2 | object,
+  context: Context,
+): Promise<unknown> => {
+  if ('Records' in event) return woken(context);
+  return 'requestContext' in event ? asked(event, context) : scheduled(event, context);
+};

@@ -349,11 +349,11 @@ module.exports.PARAMETERS = {
     meaning: 'reserved concurrency of `tick`; 0: not reserved',
   },
   reservedPublisher: {
-    pattern: '^(0|[2-9]|[1-9]\\d{1,3})$',
-    example: '2',
+    pattern: '^(0|[3-9]|[1-9]\\d{1,3})$',
+    example: '3',
     default: '0',
     env: 'CROSSFADE_RESERVED_PUBLISHER',
-    meaning: 'reserved concurrency of `publisher`, at least 2; 0: not reserved',
+    meaning: 'reserved concurrency of `publisher`, at least 3; 0: not reserved',
   },
   reservedRelay: {
     pattern: '^(0|[3-9]|[1-9]\\d{1,3})$',

@@ -3,7 +3,8 @@
 import { type Description, describeApi } from '../../lib/schemas/openapi.ts';
 import { gatewayRoutes } from '../gateway.ts';
 import { outcomeRoutes } from '../outcomes.ts';
+import { publisherRoutes } from '../publisher-routes/publish.ts';
 import { routingRoutes } from '../route.ts';
 
 export const describeWith = (control: readonly Description[]) =>
-  describeApi([...control, ...routingRoutes, ...outcomeRoutes, ...gatewayRoutes]);
+  describeApi([...control, ...routingRoutes, ...outcomeRoutes, ...publisherRoutes, ...gatewayRoutes]);

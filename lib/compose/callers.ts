@@ -1,6 +1,6 @@
 /**
- * What functions that answer callers have beside the ports of all: who may call. Schedules and streams have no callers, so their
- * packages carry no verifier of tokens.
+ * What functions that answer callers have beside the ports of all: who may call. Where only schedules and streams come there are no
+ * callers: such packages carry no verifier of tokens.
  */
 
 import type { Caller } from '../adapters/http/authenticate.ts';

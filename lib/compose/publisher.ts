@@ -14,11 +14,13 @@ import type { IssuerKeys } from '../ports/issuer-keys.ts';
 import type { Clock } from '../ports/machine.ts';
 import type { Ports } from '../ports/ports.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';
+import { composeApi } from './api.ts';
+import type { ApiComposition } from './callers.ts';
 import { alertChannels, signingKey } from './channels.ts';
-import { type Composition, compose, dynamoOf, LOCAL_CREDENTIALS, lazily, missing, once } from './ports.ts';
+import { dynamoOf, LOCAL_CREDENTIALS, lazily, missing, once } from './ports.ts';
 import { askedIssuer } from './token-rules.ts';
 
-export type PublisherComposition = Composition & {
+export type PublisherComposition = ApiComposition & {
   ports: Ports & {
     flagRequests: FlagRequests;
     criteriaRequests: CriteriaRequests;
@@ -30,7 +32,7 @@ export type PublisherComposition = Composition & {
 /** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
 export function composePublisher(variables = environment()): PublisherComposition {
   const env = readEnvironment(variables);
-  const composition = compose(variables, env);
+  const composition = composeApi(variables);
   const { realNow, ports } = composition;
   const { clock } = ports;
   const dynamo = once(() => dynamoOf(env));

@@ -56,6 +56,9 @@ export const SYSTEM_COMMANDS = {
   reset: systemCommand('reset', z.strictObject({ confirm })),
 } as const;
 
+/** Says nothing: the states say what is published. */
+export const PUBLISH = input(z.strictObject({}), "The body of 'publish'");
+
 /** Which forwarded writes an action is about. */
 export const forwardAction = input(
   z.union([z.strictObject({ id: z.string().min(1).max(120) }), z.strictObject({ all: z.literal(true) })], {

@@ -13,6 +13,8 @@ export type Answer = {
   body?: unknown;
   text?: string;
   hang?: boolean;
+  /** Milliseconds. */
+  after?: number;
   headers?: Record<string, string>;
 };
 export type FakeApi = {
@@ -38,7 +40,8 @@ export async function fakeApi(routes: FakeApi['routes'] = {}): Promise<FakeApi> 
     };
     asked.push(one);
     const route = routes[`${one.method} ${one.path}`] ?? problem('not_found', `No route ${one.method} ${one.path}.`);
-    answer(response, typeof route === 'function' ? route(one) : route);
+    const given = typeof route === 'function' ? route(one) : route;
+    setTimeout(() => answer(response, given), given.after ?? 0);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

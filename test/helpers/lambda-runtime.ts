@@ -4,6 +4,7 @@
  * it may is ended, and its process with it. Between two invocations it can be frozen, for as long as its clock is told.
  *
  * CROSSFADE_LAMBDA_NODE: the Node that they run on; default: the one of the tests. Lambda's is 22.
+ * CROSSFADE_LAMBDA_CLIENT: `index.mjs` of an installation of that client, native part and all; default: the one fetched, without it.
  */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -18,6 +19,7 @@ import { lambdaRuntimeClient } from './lambda-runtime-client.ts';
 const NATIVE = join(import.meta.dirname, 'lambda-runtime-native.mjs');
 const MOVED_CLOCK = join(import.meta.dirname, 'moved-clock.mjs');
 const NODE = process.env.CROSSFADE_LAMBDA_NODE || process.execPath;
+const INSTALLED = process.env.CROSSFADE_LAMBDA_CLIENT;
 /** As Lambda starts it: a module of the one kind is no module of the other. */
 const FLAGS = ['--no-experimental-require-module', '--no-experimental-detect-module'];
 const KEPT_LINES = 40;
@@ -117,7 +119,7 @@ export async function startRuntime(options: {
   }
 
   const output: string[] = [];
-  const child = spawn(NODE, [...FLAGS, '--import', MOVED_CLOCK, '--import', NATIVE, lambdaRuntimeClient()], {
+  const child = spawn(NODE, [...FLAGS, '--import', MOVED_CLOCK, ...client()], {
     cwd: root,
     env: {
       PATH: process.env.PATH,
@@ -172,6 +174,8 @@ export async function startRuntime(options: {
     },
   };
 }
+
+const client = () => (INSTALLED ? [INSTALLED] : ['--import', NATIVE, lambdaRuntimeClient()]);
 
 const lambdaEnvironment = (name: string, memoryMb: number) => ({
   AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x',

@@ -79,6 +79,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'POST /v1/system/rollback': 'control:stop',
   'POST /v1/system/shadow-writes': 'control:stop',
   'POST /v1/system/reset': 'control:stop',
+  'POST /v1/flags/publish': 'control:stop',
   'GET /v1/phases': 'control:read',
   'POST /v1/phases/{phase}/check': 'control:write',
   'POST /v1/phases/{phase}/go': 'control:write',

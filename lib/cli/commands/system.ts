@@ -1,8 +1,9 @@
 /** Commands that concern every cutover: emergency stop, rollback of all, lifting the stop. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import type { StopResult } from '../../flows/control/stop.ts';
-import { LONG_DEADLINE_MS } from '../api.ts';
+import { type Api, LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Context, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
 import { renderBreakGlass } from '../render-break-glass.ts';
@@ -71,7 +72,29 @@ export async function send<T>(
   const { connection, api } = openApi(context);
   const { loopback, url } = connection;
   await confirm(io, { command, name, given: options.confirm, yes: options.yes === true, loopback, url });
-  return api.post<T>(`/v1/system/${path}`, body, { idempotencyKey: key, deadlineMs: LONG_DEADLINE_MS });
+  const answer = api.post<T>(`/v1/system/${path}`, body, { idempotencyKey: key, deadlineMs: LONG_DEADLINE_MS });
+  return askingPublisher(api, answer, () => io.newKey());
+}
+
+const ASK_PUBLISHER_EVERY_MS = 500;
+
+/**
+ * Past the stream that wakes the publisher, and that may be late or silent, for as long as the command waits for flags. What comes of it
+ * is said by the command's own answer.
+ */
+async function askingPublisher<T>(api: Api, answer: Promise<T>, newKey: () => string): Promise<T> {
+  let waits = true;
+  const answered = answer.finally(() => {
+    waits = false;
+  });
+  const ask = async (): Promise<void> => {
+    await sleep(ASK_PUBLISHER_EVERY_MS, undefined, { ref: false });
+    if (!waits) return;
+    await api.post('/v1/flags/publish', {}, { idempotencyKey: newKey() }).catch(() => {});
+    return ask();
+  };
+  void ask();
+  return answered;
 }
 
 /** A cutover that could not be rolled back is not hidden behind a 0. */

@@ -123,7 +123,10 @@ function WhatHappens({ cutovers }: Pick<StopProps, 'cutovers'>) {
 }
 
 async function stop({ key, reason }: { key: string; reason: string }): Promise<Step> {
+  // Past the stream that wakes the publisher, and that may be silent, for as long as the answer waits for flags.
+  const asks = setInterval(() => send('v1/flags/publish', {}), 1_000);
   const answer = await send<StopAnswer>('v1/system/emergency-stop', { reason }, { 'Idempotency-Key': key });
+  clearInterval(asks);
   switch (answer.kind) {
     case 'answered':
       return { at: 'stopped', answer: answer.body };

@@ -117,14 +117,25 @@ describe('I24 a stop while the stream of the state table is silent, which nothin
   const WATCHED_MS = 55_000 - SCHEDULE_MARGIN_MS;
   const LOOKS_EVERY_MS = 2_000;
   const MINUTE_MS = 60_000;
+  /** As the command line asks while it waits for the answer of its stop. */
+  const ASKED_EVERY_MS = 500;
 
-  /** A warm client lives beside the publisher's schedule. @returns when its last request came that did not know of the stop, since the stop */
-  async function unawareAfter(stopMs: number, watch = watchFlags): Promise<number> {
+  /**
+   * A warm client lives beside the publisher's schedule.
+   * @param clientMs how long before the minute it has looked
+   * @param isAsked whether who stops asks the publisher past the stream
+   * @returns when its last request came that did not know of the stop, since the stop
+   */
+  async function unawareAfter(
+    stopMs: number,
+    { watch = watchFlags, isAsked = false, clientMs = 0 } = {},
+  ): Promise<number> {
     vi.useFakeTimers({ toFake: ['performance'] });
     await publish(1);
     const client = clientOf(SOURCES.agent!());
     await client.refresh();
     const [state, log] = [inMemoryState({ clock: on.clock }), { event: () => {}, failure: () => {} }];
+    pass(clientMs);
     const startMs = on.clock.nowMs;
     const seen = { stopMs: Number.POSITIVE_INFINITY, unawareMs: 0, aware: false };
     const sinceMs = () => on.clock.nowMs - startMs;
@@ -140,6 +151,7 @@ describe('I24 a stop while the stream of the state table is silent, which nothin
           await stop();
           seen.stopMs = stopMs;
         }
+        if (isAsked && sinceMs() === stopMs + ASKED_EVERY_MS) await publishFlags(publisher, []);
         seen.aware = client.route('customer', { key: 'k' }).reason === 'emergency_stop';
         if (sinceMs() >= stopMs && !seen.aware) seen.unawareMs = sinceMs() - stopMs;
         await client.refresh();
@@ -162,12 +174,24 @@ describe('I24 a stop while the stream of the state table is silent, which nothin
 
   it('reaches it within the rest of the minute, 15 s and one request, when nobody looks', async () => {
     const stopMs = 48_500;
-    expect(await unawareAfter(stopMs)).toBeLessThan(MINUTE_MS - stopMs + 15_000 + EVERY_MS);
+    // At the end of a minute the last client looks right before the stop is published.
+    const unawareMs = await unawareAfter(stopMs, { clientMs: 500 });
+    expect(unawareMs).toBeLessThan(MINUTE_MS - stopMs + 15_000 + EVERY_MS);
+    // Which is what it is asked for, below.
+    expect(unawareMs).toBeGreaterThan(ASKED_EVERY_MS + 15_000 + EVERY_MS);
   });
+
+  it.each(Array.from({ length: 10 }, (_, n) => 500 + n * 6_000))(
+    'that asks the publisher itself reaches it within that, 15 s and one request, at %d ms of the minute',
+    async (stopMs) => {
+      const unawareMs = await unawareAfter(stopMs, { clientMs: 500, isAsked: true });
+      expect(unawareMs).toBeLessThan(ASKED_EVERY_MS + 15_000 + EVERY_MS);
+    },
+  );
 
   it('negative control: by one look a minute it takes longer', async () => {
     const once: typeof watchFlags = async (ports, cutovers) => void (await publishFlags(ports, cutovers));
-    expect(await unawareAfter(500, once)).toBeGreaterThan(LOOKS_EVERY_MS + 15_000 + EVERY_MS);
+    expect(await unawareAfter(500, { watch: once })).toBeGreaterThan(LOOKS_EVERY_MS + 15_000 + EVERY_MS);
   });
 });
 

@@ -282,6 +282,18 @@ describe('commands for everything', () => {
     expect(api.asked[0]!.headers['if-match']).toBeUndefined();
   });
 
+  it('stop that waits for flags asks the publisher past the stream, until it is answered and whatever that brings', async () => {
+    const paths = () => api.asked.map(({ method, path, body }) => [method, path, body]);
+    const wanted = ['POST', '/v1/flags/publish', {}];
+    api.routes['POST /v1/system/emergency-stop'] = { body: stopped, after: 800 };
+    expect((await crossfade('stop', '--reason', 'checkout fails')).exit).toBe(0);
+    const asked = paths();
+    expect(asked).toEqual([['POST', '/v1/system/emergency-stop', { reason: 'checkout fails' }], wanted]);
+    api.routes['POST /v1/flags/publish'] = { body: { version: 1 } };
+    expect((await crossfade('stop', '--reason', 'checkout fails')).exit).toBe(0);
+    expect(paths().filter(([, path]) => path === '/v1/flags/publish')).toHaveLength(2);
+  });
+
   it('stop ends with 1 when a cutover could not be rolled back', async () => {
     const cutovers = [{ id: 'customer', from: 'unknown', to: 'unknown', problem: 'throttled' }];
     api.routes['POST /v1/system/emergency-stop'] = { status: 202, body: { published: false, cutovers } };

@@ -90,7 +90,7 @@ describe('values that look right', () => {
     ['reservedTick', '-1'],
     ['reservedTick', '1.5'],
     ['reservedRelay', '2'],
-    ['reservedPublisher', '1'],
+    ['reservedPublisher', '2'],
     ['upstreamCidr', '10.0.0.0'],
     ['upstreamCidr', '10.0.0.256/8'],
     ['alarmEmail', 'oncall'],

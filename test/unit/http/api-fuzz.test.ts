@@ -11,8 +11,10 @@ import { controlRoutes } from '../../../functions/control.ts';
 import { describeWith } from '../../../functions/control-routes/whole-api.ts';
 import { httpHandler } from '../../../functions/middleware.ts';
 import { outcomeRoutes } from '../../../functions/outcomes.ts';
+import { publisherRoutes } from '../../../functions/publisher-routes/publish.ts';
 import { routingRoutes } from '../../../functions/route.ts';
 import { systemFlag } from '../../../lib/core/routing/flags.ts';
+import { inMemoryRequests } from '../../helpers/fakes/flag-requests.ts';
 import { declarationOf, systemOf } from '../../property/samples.ts';
 import { ask, inMemoryComposition } from '../../property/served.ts';
 
@@ -138,9 +140,15 @@ describe('N2: a request to the API', () => {
       deadlineMs: 1_000,
     });
     const router = await served.composition.router();
+    const { requests: flagRequests } = inMemoryRequests(
+      () => served.clock.ms,
+      async () => {},
+    );
+    const ports = { ...served.composition.ports, flagRequests };
     const handlers = [
       httpHandler(() => served.composition, [...controlRoutes, ...outcomeRoutes]),
       httpHandler(() => ({ ...served.composition, router }), routingRoutes),
+      httpHandler(() => ({ ...served.composition, ports }), publisherRoutes),
     ];
     await fc.assert(
       fc.asyncProperty(call, async (one) => {
@@ -150,7 +158,8 @@ describe('N2: a request to the API', () => {
           ({ method, path }) =>
             method === one.method && one.path.startsWith(path.split('{')[0]!) && !one.path.includes('cutovers'),
         );
-        const answer = await ask(handlers[isRouting ? 1 : 0], one as never);
+        const isPublisher = publisherRoutes.some(({ path }) => path === one.path);
+        const answer = await ask(handlers[isPublisher ? 2 : isRouting ? 1 : 0], one as never);
         seen[answer.status] = (seen[answer.status] ?? 0) + 1;
         expect([answer.text, answer.status < 500]).toEqual([answer.text, true]);
       }),

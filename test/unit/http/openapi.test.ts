@@ -8,11 +8,13 @@ import { describeWith } from '../../../functions/control-routes/whole-api.ts';
 import type { Route } from '../../../functions/http/route.ts';
 import { httpHandler } from '../../../functions/middleware.ts';
 import { outcomeRoutes } from '../../../functions/outcomes.ts';
+import { publisherRoutes } from '../../../functions/publisher-routes/publish.ts';
 import { routingRoutes } from '../../../functions/route.ts';
 import { ERROR_CODES } from '../../../lib/core/base/errors.ts';
 import { OLD_FIELDS, OLD_PATHS } from '../../../lib/core/base/old-names.ts';
 import { phaseInput } from '../../../lib/schemas/phases.ts';
 import { cli, fakeApi } from '../../helpers/fake-api.ts';
+import { inMemoryRequests } from '../../helpers/fakes/flag-requests.ts';
 import { at, put } from '../../helpers/template-access.ts';
 import { ROUTE_SCOPES } from '../../helpers/template-rules-access.ts';
 import { declarationOf, NOW } from '../../property/samples.ts';
@@ -102,6 +104,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/phases/{phase}/rollback': { reason: 'r', confirm: 'first' },
   'POST /v1/phases/{phase}/reset': { confirm: 'first' },
   'POST /v1/alerts/{alert}/acknowledge': { reason: 'r' },
+  'POST /v1/flags/publish': {},
   'POST /v1/experiments/{experiment}/events': { batchId: 'b', source: 's', events: [{ key: '5', converted: true }] },
   'POST /v1/forwards': { ...WRITE, request: { method: 'POST', path: 'orders' } },
   'POST /v1/forwards/settle': { cutover: 'customer', forward: 'c', outcome: 'applied' },
@@ -136,9 +139,17 @@ type Sent = { body?: object; query?: Record<string, string>; headers?: Record<st
 function api() {
   const phase = { ...phaseInput.parse({ name: 'first', cutovers: ['customer'] }), place: 0 };
   const it = inMemoryComposition([declarationOf('table', { phase }), declarationOf('service', { id: 'orders' })]);
-  const routes = [...controlRoutes, ...outcomeRoutes, ...(routingRoutes as readonly unknown[] as Route[])];
+  const others = [...routingRoutes, ...publisherRoutes] as readonly unknown[] as Route[];
+  const routes = [...controlRoutes, ...outcomeRoutes, ...others];
+  const ports = {
+    ...it.composition.ports,
+    flagRequests: inMemoryRequests(
+      () => NOW,
+      async () => {},
+    ).requests,
+  };
   const router = { refresh: async () => {}, flags: () => null, route: () => ({ side: 'primary' }) };
-  const handler = httpHandler(() => ({ ...it.composition, router }) as unknown as typeof it.composition, routes);
+  const handler = httpHandler(() => ({ ...it.composition, ports, router }) as unknown as typeof it.composition, routes);
   return (key: string, { headers = HEADERS, ...call }: Sent) => {
     const [method, template = ''] = key.split(' ');
     const path = template.replaceAll(/\{(\w+)\}/g, (_, name) => IN_PATH[name]!);
