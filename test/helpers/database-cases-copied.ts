@@ -44,6 +44,10 @@ export const AFTER_THE_COPY: Cases = {
       change('price = 30 WHERE id = 4'),
       CONVERGE,
     ],
+    // Unique values that change hands: of three keys one that gets what was left, a circle, and one whose value stays with another.
+    [change(`place = CASE id WHEN 1 THEN 'p2' ELSE 'other' END WHERE id < 3`), CONVERGE],
+    [change(`place = 'p' || CASE id WHEN 5 THEN 6 ELSE id % 4 + 1 END WHERE id < 6`), CONVERGE, DUE, CONVERGE],
+    [change(`place = 'p' || CASE id WHEN 2 THEN 8 WHEN 6 THEN 9 ELSE 8 - id END WHERE id < 8`), CONVERGE],
     // Unique values that change hands.
     [change(`place = CASE id WHEN 1 THEN 'p2' ELSE 'p1' END WHERE id < 3`), CONVERGE],
     [
