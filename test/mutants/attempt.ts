@@ -58,6 +58,7 @@ async function attemptAll(
   }
   try {
     await vitest.standalone();
+    await startServers(vitest, first);
     let last: string | null = null;
     for (const attempt of attempts) {
       const noticedBy = await noticed({ vitest, root, beginning }, attempt);
@@ -69,6 +70,12 @@ async function attemptAll(
     plant(null);
     await vitest.close();
   }
+}
+
+/** A project starts its servers with the first test file that it reads, and a mutant of a function of the schema is planted before that. */
+async function startServers(vitest: Vitest, { rounds }: Attempt): Promise<void> {
+  const specifications = await vitest.globTestSpecifications([...rounds[0]!]);
+  await vitest.collectTests(specifications.slice(0, 1));
 }
 
 async function noticed({ vitest, root, beginning }: Asking, { rounds, planted }: Attempt): Promise<string | null> {

@@ -291,6 +291,7 @@ export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; m
   {
     file: 'converge',
     tests: [
+      'said',
       'converge',
       'reordered',
       'equal-not-identical',
@@ -305,7 +306,7 @@ export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; m
   },
   {
     file: 'apply',
-    tests: ['converge', 'invariants', 'same-key', 'unfit', 'equal-not-identical', 'partitioned-shadow'],
+    tests: ['said', 'converge', 'invariants', 'same-key', 'unfit', 'equal-not-identical', 'partitioned-shadow'],
     mutants: APPLY,
   },
   {
@@ -322,10 +323,18 @@ export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; m
     ],
     mutants: NAMES,
   },
-  { file: 'outbox', tests: ['outbox', 'burst', 'invariants'], mutants: OUTBOX },
-  { file: 'capture', tests: ['capture', 'keys', 'invariants', 'equal-not-identical', 'schema'], mutants: CAPTURE },
-  { file: 'backfill', tests: ['backfill', 'keys', 'inline-copy', 'invariants', 'in-the-way'], mutants: BACKFILL },
-  { file: 'verify', tests: ['verify', 'blind', 'shape-watch', 'what-waits'], mutants: VERIFY },
-  { file: 'segments', tests: ['verify', 'deferred', 'blind', 'validator'], mutants: SEGMENTS },
+  { file: 'outbox', tests: ['said', 'outbox', 'burst', 'invariants'], mutants: OUTBOX },
+  {
+    file: 'capture',
+    tests: ['said', 'capture', 'keys', 'invariants', 'equal-not-identical', 'schema'],
+    mutants: CAPTURE,
+  },
+  {
+    file: 'backfill',
+    tests: ['said', 'backfill', 'keys', 'inline-copy', 'invariants', 'in-the-way'],
+    mutants: BACKFILL,
+  },
+  { file: 'verify', tests: ['said', 'verify', 'blind', 'shape-watch', 'what-waits'], mutants: VERIFY },
+  { file: 'segments', tests: ['said', 'verify', 'deferred', 'blind', 'validator'], mutants: SEGMENTS },
   { file: 'session', tests: ['settings', 'isolation', 'connection', 'shape-watch', 'round-trip'], mutants: SESSION },
 ];

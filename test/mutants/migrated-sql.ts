@@ -8,6 +8,7 @@ import type { NamedMutant } from './generated-sql.ts';
 type Migrated = { of: string; tests: readonly string[]; mutants: readonly NamedMutant[] };
 
 const SWAP = [
+  'said',
   'promotion.test',
   'refusals',
   'swap-failures',
@@ -21,7 +22,7 @@ const SWAP = [
 export const MIGRATED_SQL: readonly Migrated[] = [
   {
     of: 'abandon',
-    tests: ['rollback-wins', 'refusals', 'contract'],
+    tests: ['said', 'rollback-wins', 'refusals', 'contract'],
     mutants: [
       ['work that is done is given up', 'IF v_epoch >= p_epoch THEN', 'IF v_epoch > p_epoch THEN'],
       ['what was given up is forgotten', 'greatest(c.abandoned, p_version)', 'c.abandoned'],
@@ -30,7 +31,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'mirror',
-    tests: ['contract', 'invariants', 'rollback-wins', 'switches'],
+    tests: ['said', 'contract', 'invariants', 'rollback-wins', 'switches'],
     mutants: [
       ['an older state overwrites the mirror', 'IF (v.epoch, v.version) > (p_epoch, p_version) THEN', 'IF false THEN'],
       ['the mirror does not wait for appliers', 'PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));', ''],
@@ -79,7 +80,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'drain',
-    tests: ['promotion.test', 'capture-unfailing', 'in-the-way', 'what-waits', 'swap-failures'],
+    tests: ['said', 'promotion.test', 'capture-unfailing', 'in-the-way', 'what-waits', 'swap-failures'],
     mutants: [
       [
         'missed changes are no matter to a swap',
@@ -98,7 +99,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'begin_sweep',
-    tests: ['what-waits', 'capture-unfailing', 'shape-watch', 'unknown-functions'],
+    tests: ['said', 'what-waits', 'capture-unfailing', 'shape-watch', 'unknown-functions'],
     mutants: [
       ['a sweep compares nothing', 'shadow_had_rows = true', 'shadow_had_rows = false'],
       ['a sweep begins where the copy is', 'copied_key = NULL, swept_key = NULL,', 'swept_key = NULL,'],
@@ -107,7 +108,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'control_backfill',
-    tests: ['backfill', 'contract'],
+    tests: ['said', 'backfill', 'contract'],
     mutants: [
       ['an old epoch controls the copy', 'IF v_have IS DISTINCT FROM p_epoch THEN', 'IF false THEN'],
       ['a copy is paused while a chunk goes on', 'WHERE b.cutover = p_id FOR UPDATE;', 'WHERE b.cutover = p_id;'],
@@ -125,7 +126,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'quarantine_key',
-    tests: ['raising', 'unfit', 'converge', 'long-keys', 'reasons'],
+    tests: ['said', 'raising', 'unfit', 'converge', 'long-keys', 'reasons'],
     mutants: [
       ['a reason shows the value', 'crossfade.without_values(p_sqlstate, p_message)', 'p_message'],
       ['a key in quarantine forgets its reset', 'deleted = q.deleted OR EXCLUDED.deleted', 'deleted = false'],
@@ -134,7 +135,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'should_route_to_shadow',
-    tests: ['routing', 'for-people'],
+    tests: ['said', 'routing', 'for-people'],
     mutants: [
       [
         'a promoted table is read on the old side',
@@ -165,7 +166,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'table_status',
-    tests: ['invariants', 'capture.test', 'capture-unfailing', 'contract', 'switches', 'backfill.test'],
+    tests: ['said', 'invariants', 'capture.test', 'capture-unfailing', 'contract', 'switches', 'backfill.test'],
     mutants: [
       ['lag is that of the newest hint', 'count(*), min(o.at)', 'count(*), max(o.at)'],
       [
@@ -179,7 +180,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'waiting',
-    tests: ['contract', 'invariants', 'switches'],
+    tests: ['said', 'contract', 'invariants', 'switches'],
     mutants: [
       ['shadows are woken whose writes are off', ' AND c.shadow_writes ORDER', ' ORDER'],
       ['hints that are put off wake', 'WHERE not_before IS NULL OR not_before <= clock_timestamp()', 'WHERE true'],
@@ -187,7 +188,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'record_foreign_write',
-    tests: ['verify', 'blind', 'for-people', 'contract', 'long-keys', 'sync-status'],
+    tests: ['said', 'verify', 'blind', 'for-people', 'contract', 'long-keys', 'sync-status'],
     mutants: [
       ['a foreign write is ours', 'session_user', 'current_user'],
       ['foreign writes are counted once', 'writes = f.writes + 1', 'writes = f.writes'],
@@ -195,7 +196,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'switch_inline',
-    tests: ['inline', 'switches'],
+    tests: ['said', 'inline', 'switches'],
     mutants: [['an older switch wins', 'c.inline_version <= p_version AND', 'true AND']],
   },
 ];

@@ -43,6 +43,17 @@ export const ROOMS: readonly Room[] = [
   },
   { source: 'lib/adapters/dynamodb', project: 'dynamodb', tests: ['test/integration/dynamodb'], atLeast: null },
   unit('functions/middleware.ts', ['unit/http/middleware', 'unit/http/token', 'unit/http/openapi']),
+  unit('functions', ['unit/http']),
+  unit('lib/flows/alerts', ['unit/alerts']),
+  unit('lib/flows/calls', ['unit/calls']),
+  unit('lib/flows/control', ['unit/stage', 'unit/phases', 'unit/holds', 'unit/routing', 'scenario']),
+  unit('lib/flows/forwards', ['unit/forwards', 'unit/http/gateway']),
+  unit('lib/flows/publishing', ['unit/routing', 'unit/holds', 'unit/http']),
+  unit('lib/flows/report', ['unit/report', 'unit/replay', 'unit/cli']),
+  unit('lib/flows/rows', ['unit/rows', 'unit/table', 'unit/cli']),
+  unit('lib/adapters/http', ['unit/http', 'unit/net', 'unit/alerts']),
+  unit('lib/adapters/net', ['unit/net', 'unit/alerts']),
+  unit('lib/adapters/notify', ['unit/alerts']),
 ];
 
 /** What a mutant that its room's tests did not notice is tried with, in the project `unit`: all folders but those about texts and pages. */

@@ -31,12 +31,12 @@ export function changedOverrides(
   before: PolicyOverrides,
   { stage, set, unset }: { stage: string | null; set: StagePolicy; unset: readonly PolicyKey[] },
 ): PolicyOverrides {
-  const kept = (policy: StagePolicy): StagePolicy =>
+  const kept = (policy: StagePolicy | undefined): StagePolicy =>
     Object.fromEntries(
       Object.entries({ ...policy, ...set }).filter(([key]) => !(unset as readonly string[]).includes(key)),
     );
   if (stage === null) return { ...before, everywhere: kept(before.everywhere) };
-  return { ...before, stages: { ...before.stages, [stage]: kept(before.stages[stage] ?? {}) } };
+  return { ...before, stages: { ...before.stages, [stage]: kept(before.stages[stage]) } };
 }
 
 /** The plan with the shortest stays that the overrides name. Stages in which nothing is decided keep theirs. */

@@ -4,6 +4,7 @@ import middy from '@middy/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
 import { crossfadeMiddleware, withCrossfade } from '../../../lib/client/lambda.ts';
+import { RunCall } from '../../../lib/client/run-call.ts';
 import { type QueuedWork, workQueue } from '../../../lib/client/work-queue.ts';
 import { flagTag, servedForm } from '../../../lib/core/routing/flags.ts';
 import { flagCache } from '../../../lib/routing/flag-cache.ts';
@@ -13,6 +14,20 @@ import { someFlags } from '../../helpers/contracts/flags.ts';
 afterEach(() => vi.useRealTimers());
 const signal = new AbortController().signal;
 const FLAGS = someFlags({ version: 3 });
+
+describe('the signal of a call', () => {
+  const call = () =>
+    new RunCall({ isReadonly: () => false, nextId: () => 'id', simulated: () => {} }, 'customer', 'shadow');
+
+  it('fires at its end, also for who asks for it afterwards', () => {
+    const [early, late] = [call(), call()];
+    const given = early.signal;
+    expect([given.aborted, early.signal === given]).toEqual([false, true]);
+    early.end();
+    late.end();
+    expect([given.aborted, late.signal.aborted]).toEqual([true, true]);
+  });
+});
 
 describe('flags over HTTP', () => {
   /** A server that answers conditionally, like the function does. */

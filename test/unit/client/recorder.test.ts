@@ -54,6 +54,20 @@ afterEach(() => {
 });
 
 describe('recording', () => {
+  it('sends at once when much is waiting, and not for one outcome less', async () => {
+    const { recorder, sent } = bench();
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+    for (let round = 0; round < 2; round += 1) {
+      for (let count = 1; count < 50_000; count += 1) recorder.record(outcome());
+      await turn();
+      expect(sent).toHaveLength(round);
+      recorder.record(outcome());
+      await turn();
+      expect(sent).toHaveLength(round + 1);
+    }
+    await recorder.flush();
+  });
+
   it('keeps the slices of a minute apart, and what has none', async () => {
     const { recorder, sent } = bench();
     for (const slice of [2, undefined, 0, 2, null]) recorder.record(outcome({ slice }));

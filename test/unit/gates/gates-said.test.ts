@@ -6,11 +6,15 @@
 import { expect, it } from 'vitest';
 import { idOf } from '../../../lib/core/conditions/condition.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
+import { bucketedWindow } from '../../../lib/core/gates/bucketed-window.ts';
 import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
-import type { Evidence } from '../../../lib/core/gates/evidence.ts';
-import type { WindowPart } from '../../../lib/core/gates/minute-window.ts';
+import { type Evidence, newEvidence } from '../../../lib/core/gates/evidence.ts';
+import { testedMetrics } from '../../../lib/core/gates/guards.ts';
+import type { Metric } from '../../../lib/core/gates/metrics.ts';
+import { emptyWindow, type WindowPart } from '../../../lib/core/gates/minute-window.ts';
 import { weightsOf } from '../../../lib/core/gates/mix.ts';
-import { unfoldedFrom } from '../../../lib/core/gates/seen.ts';
+import { recentMinute } from '../../../lib/core/gates/recent.ts';
+import { resume, unfoldedFrom } from '../../../lib/core/gates/seen.ts';
 import { minutesToSamples, minutesToShare, timeTo } from '../../../lib/core/gates/time-to-proof.ts';
 import { combinations, said } from '../../helpers/said.ts';
 import { seeded, stateIn } from '../../property/samples.ts';
@@ -137,8 +141,76 @@ it('of what is folded again', async () => {
           DEFAULT_POLICY,
           (ENTERED + minutes) * MINUTE_MS + 7,
         ) - ENTERED,
-    ),
+    ) +
+      said(
+        'after a look at a minute, of which so much was folded',
+        combinations({
+          kept: ['all', 'of another stage', 'none'] as const,
+          folded: [-100, 58],
+          lookedAt: [20, 59, 60, 70],
+        }),
+        ({ kept, folded, lookedAt }) => {
+          const state = stateIn('r2', { enteredAtMs: ENTERED * MINUTE_MS + 7 }, 'component');
+          const nowMs = (ENTERED + 60) * MINUTE_MS + 7;
+          const { evidence } = resume(null, kept === 'all' ? state : { ...state, epoch: 99 }, DEFAULT_POLICY, nowMs);
+          const stored = kept === 'none' ? null : { ...evidence, closedThrough: ENTERED + folded };
+          const last = { evidence: stored, atMs: (ENTERED + lookedAt) * MINUTE_MS + 7 };
+          return unfoldedFrom(last, state, DEFAULT_POLICY, nowMs) - ENTERED;
+        },
+      ),
   ).toMatchFileSnapshot('../../fixtures/said/folded-again.txt');
+});
+
+it('of minutes that only one side has', async () => {
+  const window = (over: object) => ({ ...bucketedWindow(emptyWindow(ENTERED, 'shadow')), ...over });
+  const windows = [
+    null,
+    window({}),
+    window({ count: 9, errors: 2, checks: 3, mismatches: 1, late: 4, left: 5, incomparable: 6 }),
+    window({ count: 1, told: 7 }),
+    window({ count: 1, told: 7, drops: 8, memory: { 70: 1, 93: 2 } }),
+  ];
+  await expect(
+    said('of both', combinations({ primary: [0, 1, 2, 3, 4], shadow: [0, 1, 2, 3, 4] }), ({ primary, shadow }) =>
+      recentMinute(ENTERED, windows[primary]!, windows[shadow]!),
+    ),
+  ).toMatchFileSnapshot('../../fixtures/said/recent-minutes.txt');
+});
+
+it('of how far something lies beyond the limit', async () => {
+  const evidence = newEvidence('key');
+  const counts = {
+    none: [0, 0, 0, 0, 0],
+    few: [100, 10, 100, 12, 12],
+    many: [100, 1, 100, 30, 30],
+    'none above': [100, 0, 100, 0, 0],
+  };
+  const cases = combinations({
+    cold: [true, false],
+    at: [0, 3.29, 3.3, 3.99, 4, 5.99, 6],
+    bad: [DEFAULT_POLICY.consecutiveFailures - 1, DEFAULT_POLICY.consecutiveFailures],
+    of: Object.keys(counts) as (keyof typeof counts)[],
+  });
+  const each = <One>(of: Readonly<Record<Metric, One>>, change: (one: One) => One) =>
+    Object.fromEntries(Object.entries(of).map(([name, one]) => [name, change(one)])) as Record<Metric, One>;
+  await expect(
+    said('by metric', cases, ({ cold, at, bad, of }) =>
+      testedMetrics({
+        evidence: {
+          ...evidence,
+          cold,
+          sizes: each(evidence.sizes, () => ({ at, bad })),
+          metrics: each(evidence.metrics, (one) => ({
+            ...one,
+            excursions: one.excursions.map((excursion) => ({ ...excursion, bad, sums: counts[of] })),
+          })),
+        },
+        input: { policy: DEFAULT_POLICY },
+      } as never)
+        .filter(({ beyond }) => beyond)
+        .map(({ metric }) => metric),
+    ),
+  ).toMatchFileSnapshot('../../fixtures/said/beyond.txt');
 });
 
 it('of a mix of operations that is not the usual one', async () => {

@@ -128,6 +128,43 @@ it('errors', async () => {
   ).toMatchFileSnapshot(PAGE('answers'));
 });
 
+it('replies', async () => {
+  const replies: ({ bytes?: string } & Record<string, unknown>)[] = [
+    ...combinations({
+      cookies: [undefined, [], ['a=1', 'b=2']],
+      headers: [undefined, { 'cache-control': 'mine' }],
+    }).flatMap((more) => [
+      { ...more, bytes: 'aa' },
+      { ...more, bytes: '' },
+    ]),
+    { bytes: 'aa', rest: 'rest' },
+    ...[{}, { headers: { 'x-a': '1', 'content-type': 'text/plain' } }].flatMap((more) => [
+      { ...more, text: '' },
+      { ...more, body: null },
+      { ...more, body: false },
+      { ...more },
+    ]),
+  ];
+  await expect(
+    await pages(
+      'of what a route answers',
+      replies.flatMap((reply) => [undefined, false as const].map((json) => ({ json, reply }))),
+      async ({ json, reply: { bytes, ...reply } }) => {
+        const serve = async () => ({
+          status: 201,
+          ...reply,
+          ...(bytes === undefined ? {} : { bytes: Buffer.from(bytes, 'hex') }),
+        });
+        const handler = httpHandler(bench().compose, [
+          { method: 'GET', path: '/a', scope: 'control:read', json, serve } as never,
+        ]);
+        const ask = handler as unknown as (event: object, context: object) => Promise<Answered>;
+        return ask(asked({ method: 'GET', path: '/a' }), lambdaContext());
+      },
+    ),
+  ).toMatchFileSnapshot(PAGE('replies'));
+});
+
 it('schedules', async () => {
   const at = (ms: number) => new Date(NOW + ms).toISOString();
   const events = [
