@@ -1,6 +1,6 @@
 /** `POST /v1/cutovers/{cutover}/COMMAND`: one route for each command of the stage machine. */
 
-import type { Scope } from '../../lib/adapters/http/token.ts';
+import type { Scope } from '../../lib/adapters/http/scopes.ts';
 import type { ApiComposition } from '../../lib/compose/callers.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import type { OperatorCommand } from '../../lib/flows/control/operate.ts';

@@ -5,7 +5,7 @@
  */
 
 import type { Method } from '@middy/http-router';
-import type { Scope } from '../../lib/adapters/http/token.ts';
+import type { Scope } from '../../lib/adapters/http/scopes.ts';
 import type { ApiComposition } from '../../lib/compose/callers.ts';
 import { OLD_PATHS, withOldFields } from '../../lib/core/base/old-names.ts';
 import type { AnswerRest } from '../../lib/ports/upstream.ts';

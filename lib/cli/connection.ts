@@ -3,9 +3,10 @@
  * of this machine, whose settings file lets its owner sign operator tokens that live for five minutes.
  */
 
+import { OPERATOR_SCOPES, type Scope } from '../adapters/http/scopes.ts';
 import type { Signer } from '../adapters/http/sign-request.ts';
 import { signToken } from '../adapters/http/sign-token.ts';
-import { type Jwk, OPERATOR_SCOPES, type Scope } from '../adapters/http/token.ts';
+import type { Jwk } from '../adapters/http/token.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
 import { didYouMean } from '../core/base/nearest.ts';
 import { DEFAULT_PORT, type LocalSettings, localSettingsPath } from '../schemas/local-settings.ts';

@@ -9,6 +9,12 @@ import type { Action } from './context.ts';
 /** Adds a command to the program. */
 export type Add = (usage: string, description: string, action: Action) => Command;
 
+/** Of a command that loads what others do without: with its first call. */
+export const later =
+  (load: () => Promise<Action>): Action =>
+  async (call) =>
+    (await load())(call);
+
 export const hours = () => new Option('--hours <number>', 'how far back').argParser(hourCount).default(24);
 export const reason = () => new Option('--reason <text>', 'why; it is audited with your name');
 export const databaseUrl = () =>

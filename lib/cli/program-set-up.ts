@@ -1,14 +1,6 @@
 /** Commands that come before the first cutover. */
 
 import type { Command } from 'commander';
-import { cost } from './commands/cost.ts';
-import { deploy } from './commands/deploy.ts';
-import { dev, rehearse } from './commands/dev.ts';
-import { doctor } from './commands/doctor.ts';
-import { init } from './commands/init.ts';
-import { migrate } from './commands/migrate.ts';
-import { packageStack } from './commands/package.ts';
-import { uninstall } from './commands/uninstall.ts';
 import {
   type Add,
   configuration,
@@ -17,11 +9,22 @@ import {
   deployed,
   duration,
   fresh,
+  later,
   port,
   positive,
   rate,
   whole,
 } from './options.ts';
+
+const cost = later(async () => (await import('./commands/cost.ts')).cost);
+const deploy = later(async () => (await import('./commands/deploy.ts')).deploy);
+const dev = later(async () => (await import('./commands/dev.ts')).dev);
+const rehearse = later(async () => (await import('./commands/dev.ts')).rehearse);
+const doctor = later(async () => (await import('./commands/doctor.ts')).doctor);
+const init = later(async () => (await import('./commands/init.ts')).init);
+const migrate = later(async () => (await import('./commands/migrate.ts')).migrate);
+const packageStack = later(async () => (await import('./commands/package.ts')).packageStack);
+const uninstall = later(async () => (await import('./commands/uninstall.ts')).uninstall);
 
 export function addSetUp(program: Command, add: Add): void {
   program.commandsGroup('Set up:');

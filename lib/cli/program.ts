@@ -16,7 +16,6 @@ import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
 import { readOnly } from './commands/read-only.ts';
 import { removeShadow } from './commands/remove-shadow.ts';
-import { replayFiles } from './commands/replay.ts';
 import { checkpoints, exportRows, report } from './commands/report.ts';
 import { rollbacks } from './commands/rollbacks.ts';
 import { backfill, quarantine } from './commands/rows.ts';
@@ -33,6 +32,7 @@ import {
   duration,
   forced,
   hours,
+  later,
   limit,
   operation,
   planName,
@@ -49,6 +49,8 @@ import {
 } from './options.ts';
 import { addSetUp } from './program-set-up.ts';
 import { MAX_WIDTH } from './text.ts';
+
+const replayFiles = later(async () => (await import('./commands/replay.ts')).replayFiles);
 
 export type Perform = (action: Action, command: Command) => Promise<void>;
 

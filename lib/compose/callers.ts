@@ -4,8 +4,8 @@
  */
 
 import type { Caller } from '../adapters/http/authenticate.ts';
+import type { Scope } from '../adapters/http/scopes.ts';
 import type { KeySource } from '../adapters/http/signing-keys.ts';
-import type { Scope } from '../adapters/http/token.ts';
 import type { CutoverDeclaration } from '../core/cutover/cutover.ts';
 import type { HandedRehearsal } from '../core/holds/rehearsal.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';

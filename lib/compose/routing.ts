@@ -5,8 +5,8 @@
 
 import { authenticate, type Caller, iamCaller } from '../adapters/http/authenticate.ts';
 import { askIssuer } from '../adapters/http/issuer.ts';
+import type { Scope } from '../adapters/http/scopes.ts';
 import { signingKeys } from '../adapters/http/signing-keys.ts';
-import type { Scope } from '../adapters/http/token.ts';
 import { verifier } from '../adapters/http/verifier.ts';
 import { environment, realNow, systemClock } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';

@@ -1,8 +1,9 @@
 /** Tokens of an issuer of one's own: good ones, and every kind of bad one. */
 
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto';
+import { OPERATOR_SCOPES } from '../../lib/adapters/http/scopes.ts';
 import { signToken } from '../../lib/adapters/http/sign-token.ts';
-import { type Claims, type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
+import type { Claims, Jwk } from '../../lib/adapters/http/token.ts';
 
 const ISSUER = 'https://crossfade.localhost';
 const AUDIENCE = 'crossfade';

@@ -1,7 +1,8 @@
 /** From an Authorization header to a subject that may do what the route needs. */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
-import { grantedScopes, type Scope } from './token.ts';
+import type { Scope } from './scopes.ts';
+import { grantedScopes } from './token.ts';
 import type { Verifier } from './verifier.ts';
 
 /** What a request says of its caller: the header with the token, and whom IAM let in. */

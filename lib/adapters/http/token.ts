@@ -133,17 +133,3 @@ function refused(why: string): CrossfadeError {
     `The token was refused: ${why}. Sign in again, or ask for a token of this environment.`,
   );
 }
-
-export const OPERATOR_SCOPES = [
-  'control:read',
-  'control:write',
-  'control:complete',
-  'control:cleanup',
-  'control:stop',
-  'rows:read',
-  'outcomes:write',
-  'copies:write',
-  'route:read',
-  'gateway:call',
-] as const;
-export type Scope = (typeof OPERATOR_SCOPES)[number];

@@ -4,8 +4,9 @@ import { createHmac, createSign, generateKeyPairSync, type KeyObject } from 'nod
 import { createLocalJWKSet } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { authenticate } from '../../../lib/adapters/http/authenticate.ts';
+import type { OPERATOR_SCOPES } from '../../../lib/adapters/http/scopes.ts';
 import { signToken } from '../../../lib/adapters/http/sign-token.ts';
-import { type Claims, type Jwk, type OPERATOR_SCOPES, verifyToken } from '../../../lib/adapters/http/token.ts';
+import { type Claims, type Jwk, verifyToken } from '../../../lib/adapters/http/token.ts';
 import { verifier } from '../../../lib/adapters/http/verifier.ts';
 import { codeFrom, NOW } from '../../property/samples.ts';
 
