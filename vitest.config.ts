@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { vitePage } from './infra/bundle-page.mjs';
 import { debianBinaries } from './test/helpers/debian-postgres.ts';
+import { fastModules } from './test/helpers/fast-modules.ts';
 import { LongestFirst } from './test/helpers/longest-first.ts';
 import { mutantPlugin } from './test/mutants/plant.ts';
 
@@ -18,7 +19,7 @@ const LONG = process.env.CROSSFADE_LONG ? [] : ['test/stack/newcomer.test.ts', '
 const OWN_STACK = ['test/stack/start.test.ts', 'test/stack/newcomer.test.ts'];
 
 export default defineConfig({
-  plugins: [vitePage, mutantPlugin],
+  plugins: [vitePage, mutantPlugin, fastModules],
   test: {
     testTimeout: 60_000,
     // Packaging the template takes most of a minute on a busy machine.
