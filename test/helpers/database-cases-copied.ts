@@ -96,6 +96,16 @@ export const AFTER_THE_COPY: Cases = {
       change('id = 20 WHERE id = 4'),
       CONVERGE,
     ],
+    // What a session has noted of another table of hints, or of numbers that are taken back, is forgotten.
+    ...[
+      '99999, 1',
+      `1, ' || 'crossfade.outbox_seat'::regclass::oid || '`,
+      `99999, ' || 'crossfade.outbox_seat'::regclass::oid || '`,
+    ].map((noted) => [
+      `DO $$ BEGIN PERFORM set_config('crossfade.mark_seat', '90000, 90000, 90000, 0, ${noted}', true); END $$`,
+      hint('K', 1),
+      CONVERGE,
+    ]),
     ['SELECT crossfade.turn_seat()'],
   ],
   'what is compared': [

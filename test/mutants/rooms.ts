@@ -31,7 +31,7 @@ export const ROOMS: readonly Room[] = [
   unit('lib/core/phases', ['unit/phases']),
   unit('lib/core/report', ['unit/report']),
   unit('lib/core/replay', ['unit/replay']),
-  unit('lib/core/net', ['unit/net']),
+  unit('lib/core/net', ['unit/net', 'unit/http/gateway.test']),
   unit('lib/core/base', ['unit/cutover/nearest', 'unit/stage', 'unit/http/http-schemas']),
   unit('lib/core/table', ['unit/table']),
   unit('lib/client', ['unit/client']),

@@ -42,5 +42,10 @@ export const REASONS: Readonly<Record<string, string>> = {
     'such an end of the interval is as near to the root as is asked for',
   [`lib/core/holds/freeze.ts: < → <= in ${JSON.stringify('return on(day - 1) && minute < toMinute ? toMinute - minute : 0;')}`]:
     'at the end of the window nothing remains of it, either way',
+  [`converge.ts: one more in ${JSON.stringify('v_checked integer := 0;')}`]: 'it is counted before it is read',
+  [`lib/core/routing/routing.ts: >= → > in ${JSON.stringify('if (flag.read_ppm >= 1_000_000) return SHARE_SHADOW;')}`]:
+    'every bucket lies below a whole share, and who has none gets the rest',
+  [`lib/core/look/gate-table.ts: > → >= in ${JSON.stringify("return Math.abs(z) < SIGNIFICANT ? 'steady' : z > 0 ? 'rising' : 'falling';")}`]:
+    'what is not steady is not 0',
   ...Object.fromEntries(FIGURES.map((name) => [inConform(`${name}: 0,`), ANY_VERDICT])),
 };
