@@ -290,7 +290,7 @@ module.exports.PARAMETERS = {
       'how a release comes to `route`, `outcomes` and `gateway`, by a name of CodeDeploy: `LambdaCanary10Percent5Minutes`, taken back where an alarm rings; empty: at once',
   },
   packageBucket: {
-    pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$',
+    pattern: '^(?!.*\\.\\.)(?!(\\d+\\.){3}\\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$',
     example: 'acme-packages',
     default: '',
     env: 'CROSSFADE_PACKAGE_BUCKET',

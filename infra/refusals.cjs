@@ -5,6 +5,7 @@
  */
 
 const { connectionFaults } = require('./connections.cjs');
+const { meantBy } = require('./near-names.cjs');
 const { PARAMETERS } = require('./parameters.cjs');
 const { APPCONFIG_LAYERS, partitionOf, WITHOUT_FUNCTION_URLS } = require('./regions.cjs');
 
@@ -14,7 +15,11 @@ const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 const TAKEN_ENDING = /-(forwards|throttles)$/;
 /** Of addresses that AWS gives, and of ARNs. */
 const HOST_OF_RDS = /\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\.com(?:\.cn)?$/;
-const PASSWORD = /(:\/\/[^:@/\s]*):[^@\s]*@/;
+/** Up to the last @ before the host: a password may hold one, and `/`, too. */
+const PASSWORD = /(:\/\/[^:@/\s]*):[^\s]*@/;
+const LOOPBACK = /^(localhost|127\.[\d.]+|0\.0\.0\.0)$/;
+const REGION = /^[a-z]{2}(-[a-z]+)+-\d$/;
+const ACCOUNT = /^arn:aws[a-z-]*:[a-z]+:[a-z0-9-]*:(\d{12}):/;
 const ARN = /^arn:(aws[a-z-]*):[a-z]+:([a-z0-9-]+):/;
 
 const DATABASES = [
@@ -24,6 +29,10 @@ const DATABASES = [
 const ABOUT_TOKENS = ['jwtAudience', 'jwks', 'jwksUrl', 'jwtScopeClaims', 'jwtScopePrefix', 'gatewayTokenHeader'];
 /** infra/settings.cjs gives them. */
 const OWN_TAGS = ['service', 'owner', 'data-class'];
+/** What can only be of the account of the stage. */
+const OF_THE_ACCOUNT = ['alarmArns', 'kmsKeyArn', 'permissionsBoundary'];
+/** AWS takes 50 of a resource, and some are of our own. */
+const MOST_TAGS = 45;
 const OF_THE_REGION = ['alertWebhookKeyArn', 'alarmArns', 'checkKeyArn', 'appConfigLayer', 'kmsKeyArn'];
 
 /**
@@ -43,7 +52,10 @@ module.exports.problemsOf = (given, at) => {
     ...when(TAKEN_ENDING.test(at.stage), [
       `stage is '${at.stage}': its alarms would be called like those of stage '${at.stage.replace(TAKEN_ENDING, '')}'. Example: prod`,
     ]),
-    ...Object.keys(given).flatMap((name) => (name in PARAMETERS ? [] : [unknown(name)])),
+    ...when(!REGION.test(at.region), [
+      `region is '${short(at.region)}': a region of AWS, without the letter of a zone. Example: eu-central-1`,
+    ]),
+    ...Object.keys(given).flatMap((name) => (name in PARAMETERS ? [] : [unknownParameter(name)])),
     ...alone.map(({ line }) => line),
     ...together,
   ];
@@ -57,21 +69,38 @@ function wholeOf(given) {
 }
 module.exports.wholeOf = wholeOf;
 
+function unknownParameter(name) {
+  const meant = meantBy(name, Object.keys(PARAMETERS));
+  return `${short(name)} is no parameter.${meant === null ? '' : ` Did you mean ${meant}?`}`;
+}
+
 const stageProblem = (stage) =>
   `stage is '${short(stage)}': lower-case letters, digits and -, a letter first, at most 20, and not 'local', which is this machine. Example: prod`;
 
 function wrongAlone(name, value) {
   const { required, pattern, meaning, example } = PARAMETERS[name];
   if (value === '' && !required) return [];
-  if (value !== '' && new RegExp(pattern, 'su').test(value)) return [];
+  if (value !== '' && new RegExp(pattern, 'su').test(value) && isReadable(value)) return [];
   const seen = value === '' ? 'is missing' : `is '${short(value)}'`;
   const password = PASSWORD.test(value) ? ' It holds a password: leave it out.' : '';
   return [{ name, line: `${name} ${seen}: ${meaning}.${password} Example: ${example}` }];
 }
 
-/** Without what may be secret, and no longer than a line. */
+/** An address has a pattern, and must be one: with a port that there is, and nothing spelled out that stands for no letter. */
+function isReadable(value) {
+  if (!/^[a-z]+:\/\//.test(value)) return true;
+  try {
+    return decodeURIComponent(new URL(value).username) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/** Without what may be secret, no longer than a line, and nothing in it that cannot be seen. */
 function short(value) {
-  const shown = value.replaceAll(new RegExp(PASSWORD, 'g'), '$1:…@');
+  const shown = value
+    .replaceAll(new RegExp(PASSWORD, 'g'), '$1:…@')
+    .replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (one) => `\\u{${one.codePointAt(0).toString(16)}}`);
   return shown.length > 100 ? `${shown.slice(0, 100)}…` : shown;
 }
 
@@ -142,6 +171,19 @@ const CONTRADICTIONS = [
         missing('databaseInstance', 'databaseMaxConnections'),
       ]),
   },
+  {
+    about: OF_THE_ACCOUNT,
+    find: (values) => {
+      const [first, ...others] = OF_THE_ACCOUNT.flatMap((name) =>
+        listed(values[name]).flatMap((arn) => (ACCOUNT.test(arn) ? [[name, ACCOUNT.exec(arn)[1]]] : [])),
+      );
+      return others.flatMap(([name, account]) =>
+        when(account !== first[1], [
+          `${name} is of account ${account}, and ${first[0]} of ${first[1]}. A stage is in one account.`,
+        ]),
+      );
+    },
+  },
   ...OF_THE_REGION.map((name) => ({
     about: [name],
     find: ({ [name]: text }, { region }) =>
@@ -154,7 +196,7 @@ const CONTRADICTIONS = [
   {
     about: ['appConfigLayer'],
     find: ({ appConfigLayer }, { region }) =>
-      when(!appConfigLayer && !(region in APPCONFIG_LAYERS), [
+      when(!appConfigLayer && REGION.test(region) && !(region in APPCONFIG_LAYERS), [
         `appConfigLayer is missing: no AppConfig agent layer is pinned for ${region}. Example: arn:${partitionOf(region)}:lambda:${region}:123456789012:layer:AWS-AppConfig-Extension-Arm64:1`,
       ]),
   },
@@ -184,6 +226,9 @@ function loginProblems(name, user, values, region) {
     ...when((port || '5432') !== values.databasePort, [
       `${name} uses port ${port || '5432'}, and databasePort is ${values.databasePort}. Give both the same.`,
     ]),
+    ...when(LOOPBACK.test(hostname), [
+      `${name} leads to ${hostname}, which is another machine for each function. Give the address that the database has in its VPC.`,
+    ]),
     ...when(hostname.includes('.cluster-ro-'), [
       `${name} leads to the readers of a cluster: ${hostname}. Give the address of its writer, without -ro.`,
     ]),
@@ -208,6 +253,8 @@ function mappingProblems(name, text, of, find) {
 
 function tagFaults(given) {
   const tag = new RegExp(PARAMETERS.owner.pattern, 'u');
+  const count = Object.keys(given).length;
+  if (count > MOST_TAGS) return [`it has ${count} tags, more than ${MOST_TAGS}`];
   return Object.entries(given).flatMap(([name, value]) => {
     if (OWN_TAGS.includes(name)) return [`'${name}' is a tag of our own`];
     const fits =
@@ -216,8 +263,12 @@ function tagFaults(given) {
   });
 }
 
-const issuerProblems = (values) =>
-  ['jwtAudience', 'jwks'].flatMap((name) => (values[name] ? [] : [missing(name, 'jwtIssuer')]));
+const issuerProblems = (values) => [
+  ...['jwtAudience', 'jwks'].flatMap((name) => (values[name] ? [] : [missing(name, 'jwtIssuer')])),
+  ...when(values.jwtIssuer.includes('/.well-known/'), [
+    `jwtIssuer is the address of a document: ${values.jwtIssuer}. Give what stands before /.well-known, as in the \`iss\` of its tokens. Example: ${PARAMETERS.jwtIssuer.example}`,
+  ]),
+];
 
 const tokenProblems = (values) =>
   ABOUT_TOKENS.filter((name) => values[name] !== (PARAMETERS[name].default ?? '')).map(
@@ -247,28 +298,3 @@ function listed(text) {
 module.exports.listed = listed;
 
 const twice = (list) => [...new Set(list.filter((one, at) => list.indexOf(one) !== at))];
-
-// ------------------------------------------------------------------------------------------------------- unknown
-
-function unknown(name) {
-  const plain = (text) =>
-    text
-      .toLowerCase()
-      .replaceAll(/[^a-z]/g, '')
-      .replace(/^crossfade/, '');
-  const far = Object.keys(PARAMETERS).map((known) => [known, distance(plain(name.slice(0, 64)), plain(known))]);
-  const [nearest, away] = far.reduce((best, one) => (one[1] < best[1] ? one : best));
-  const meant = away <= Math.max(2, nearest.length / 3) ? ` Did you mean ${nearest}?` : '';
-  return `${short(name)} is no parameter.${meant}`;
-}
-
-/** Letters to change, put in or take out. */
-function distance(a, b) {
-  const first = Array.from({ length: b.length + 1 }, (_, at) => at);
-  return [...a].reduce((row, letter, down) => {
-    const next = [down + 1];
-    for (let at = 1; at <= b.length; at += 1)
-      next.push(Math.min(row[at - 1] + (letter === b[at - 1] ? 0 : 1), row[at] + 1, next[at - 1] + 1));
-    return next;
-  }, first)[b.length];
-}

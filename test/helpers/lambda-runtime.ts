@@ -89,6 +89,8 @@ export async function startRuntime(options: {
     if (!one || !next) return;
     next.writeHead(200, {
       'lambda-runtime-aws-request-id': one.id,
+      // Without it the native part of the client breaks down.
+      'content-type': 'application/json',
       'lambda-runtime-deadline-ms': String(Date.now() + movedMs + one.timeoutMs),
       'lambda-runtime-invoked-function-arn': `arn:aws:lambda:eu-central-1:123456789012:function:crossfade-prod-${name}`,
     });

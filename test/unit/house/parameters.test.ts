@@ -79,6 +79,10 @@ describe('values that look right', () => {
     ['databaseSecurityGroupId', 'default'],
     ['dynamodbPrefixListId', 'com.amazonaws.eu-central-1.dynamodb'],
     ['databaseResourceId', 'db-shop'],
+    ['databaseUrl', 'postgres://crossfade_runtime@db.example.com:99999/app'],
+    ['databaseUrl', 'postgres://crossfade%runtime@db.example.com/app'],
+    ['packageBucket', 'acme..packages'],
+    ['packageBucket', '192.168.0.1'],
     ['databasePort', '70000'],
     ['databasePort', '0'],
     ['databaseUser', '*'],
@@ -117,7 +121,20 @@ describe('values that look right', () => {
     expect(problems({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name} is .*Example: `))]);
   });
 
+  it('what cannot be seen in a value is spelled out', () => {
+    expect(problems({ vpcId: 'vpc-0a1b2c3d\n\u200b' })[0]).toMatch(/^vpcId is 'vpc-0a1b2c3d\\u\{a\}\\u\{200b\}': /);
+  });
+
+  it.each(['eu-central', 'eu-central-1a', 'EU-CENTRAL-1', 'moon-1', ''])("region '%s' is named first", (region) => {
+    const [line, ...others] = problems({}, { region });
+    expect(line).toBe(`region is '${region}': a region of AWS, without the letter of a zone. Example: eu-central-1`);
+    expect(others.filter((other) => other.startsWith('appConfigLayer'))).toEqual([]);
+  });
+
   it('a password is named, and not repeated', () => {
+    expect(problems({ databaseUrl: 'postgres://crossfade_runtime:hun@ter2@db.example.com/app' }).join()).not.toContain(
+      'ter2',
+    );
     const [line] = problems({ databaseUrl: 'postgres://crossfade_runtime:hunter2@db.example.com/app' });
     expect(line).toMatch(/^databaseUrl is 'postgres:\/\/crossfade_runtime:…@db.* It holds a password: leave it out/);
     expect(problems({ connections: '{"new":"postgres://a:hunter2@db/app"}' }).join()).not.toContain('hunter2');
@@ -158,6 +175,29 @@ describe('parameters that contradict each other', () => {
       'a database elsewhere',
       { databaseUrl: `postgres://${RDS.replace('proxy-abc.eu-central-1', 'abc.us-east-1')}` },
       /leads to us-east-1, and the stage is in eu-central-1/,
+    ],
+    [
+      'a database on this machine',
+      { databaseUrl: 'postgres://crossfade_runtime@localhost:5432/app' },
+      /^databaseUrl leads to localhost, which is another machine for each function/,
+    ],
+    [
+      'a key and a boundary of two accounts',
+      {
+        kmsKeyArn: PARAMETERS.kmsKeyArn!.example,
+        permissionsBoundary: 'arn:aws:iam::210987654321:policy/boundary',
+      },
+      /^permissionsBoundary is of account 210987654321, and kmsKeyArn of 123456789012/,
+    ],
+    [
+      'the document of an issuer',
+      { jwtIssuer: 'https://id.example.com/.well-known/openid-configuration' },
+      /^jwtIssuer is the address of a document.*Example: https:\/\/id/,
+    ],
+    [
+      'more tags than AWS takes',
+      { tags: JSON.stringify(Object.fromEntries(Array.from({ length: 46 }, (_, n) => [`t${n}`, 'x']))) },
+      /^tags is .*it has 46 tags, more than 45.*Example: /,
     ],
     ['a subnet twice', { subnetIds: 'subnet-0a1b2c3d,subnet-0a1b2c3d' }, /^subnetIds names subnet-0a1b2c3d twice/],
     ['a webhook without its key', { alertWebhookUrl: 'https://hooks.example.com/x' }, /^alertWebhookKeyArn is missing/],
