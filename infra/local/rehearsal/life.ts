@@ -51,7 +51,7 @@ const ramp: LifeStep = async (life, name) => void (await follow(life, name, ({ h
 
 const complete: LifeStep = async (life, name) => {
   life.load.beforePromotion();
-  await insist(life, 'complete', { confirm: life.id });
+  await whileReady(life, name, () => insist(life, 'complete', { confirm: life.id }));
   const { stageKind, dropped } = await follow(life, name, ({ pending }) => pending === null);
   if (stageKind !== 'completed')
     throw new StepFailed([{ about: 'promotion', says: dropped ?? 'The promotion was given up.', remedy: '' }]);
@@ -110,6 +110,19 @@ async function insist({ id, api, deadlineMs }: Life, name: string, body: object)
       if (!NOT_NOW.test((error as Error).message) || Date.now() > untilMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
+  }
+}
+
+/** A bad minute between two looks takes the evidence back, as on a busy machine: it is waited for again, as before the command. */
+async function whileReady(life: Life, name: StepName, command: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await command();
+    } catch (error) {
+      const { health } = await life.api.report(life.id);
+      if (health === 'ready' || !NOT_NOW.test((error as Error).message)) throw error;
+    }
+    await ramp(life, name);
   }
 }
 
