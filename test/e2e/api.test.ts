@@ -103,7 +103,7 @@ describe('every route of the template', () => {
     expect(routes.length).toBeGreaterThan(30);
     const open = routes.filter(({ scopes }) => scopes.length !== 1).map(({ method, path }) => `${method} ${path}`);
     expect(open.sort()).toEqual(['GET /v1/health', 'OPTIONS /gateway/{cutover}/{proxy+}']);
-    expect(new Set(routes.map(({ function: name }) => name)).size).toBe(5);
+    expect(new Set(routes.map(({ function: name }) => name)).size).toBe(6);
   });
 
   it('health answers without a token', async () => {

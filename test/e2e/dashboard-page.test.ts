@@ -44,6 +44,7 @@ async function open(
 ): Promise<void> {
   server.answer = answer;
   server.posted = [];
+  server.waitsForPublisher = false;
   complaints = [];
   origins = new Set();
   const context = await browser!.newContext({ timezoneId: 'UTC', reducedMotion: 'reduce', ...options });
@@ -428,6 +429,15 @@ describe('the emergency stop', () => {
       body: { reason: 'Checkout fails <b>for everyone</b>' },
       headers: { 'content-type': 'application/json', 'idempotency-key': expect.stringMatching(/^[0-9a-f-]{36}$/) },
     });
+  });
+
+  inBrowser('asks the publisher past its stream while the answer waits for flags', async () => {
+    await begin();
+    server.waitsForPublisher = true;
+    await page.getByRole('dialog').getByRole('textbox').fill('The stream is silent');
+    await confirm();
+    await result(page).getByText('Everything is stopped').waitFor();
+    expect(server.posted).toHaveLength(1);
   });
 
   inBrowser('is repeated under the same key, and under another for another reason', async () => {

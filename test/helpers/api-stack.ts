@@ -28,7 +28,7 @@ import { type Backing, backing, environmentOf } from './stack-parts.ts';
 import { type RunningPublisher, startPublisher } from './stack-parts-publisher.ts';
 
 const EXAMPLE = join(import.meta.dirname, '../../infra/examples/chinook');
-const HTTP_FUNCTIONS = ['control', 'route', 'outcomes', 'gateway', 'dashboard'] as const;
+const HTTP_FUNCTIONS = ['control', 'route', 'outcomes', 'gateway', 'dashboard', 'publisher'] as const;
 export type HttpFunction = (typeof HTTP_FUNCTIONS)[number];
 
 /** Imports that a bundler could follow, each function anew after `vi.resetModules`. */
@@ -38,6 +38,7 @@ const MODULES: Readonly<Record<HttpFunction, () => Promise<{ handler: unknown }>
   outcomes: () => import('../../functions/outcomes.ts'),
   gateway: () => import('../../functions/gateway.ts'),
   dashboard: () => import('../../functions/dashboard.ts'),
+  publisher: () => import('../../functions/publisher.ts'),
 };
 
 /** Of what is not called over HTTP. */

@@ -14,8 +14,11 @@ export type DashboardServer = {
   answer: { scene: Scene } | { status: number; detail: string } | 'never';
   /** What the emergency stop answers from now on. */
   stopAnswer: { status: number; body: unknown };
+  /** Answers to commands wait until the publisher was asked. */
+  waitsForPublisher: boolean;
   /** What the API answers to other questions, by path and query. */
   api: Readonly<Record<string, unknown>>;
+  /** All but the requests to the publisher. */
   posted: Posted[];
   /** How often the figures of all were asked for. */
   asked: number;
@@ -25,14 +28,23 @@ export type DashboardServer = {
 };
 
 export async function dashboardServer(answer: DashboardServer['answer']): Promise<DashboardServer> {
+  let publisherIsAsked = () => {};
   const server = createServer(async (request, response) => {
     const send = (status: number, headers: Record<string, string>, body: string) =>
       response.writeHead(status, headers).end(body);
     const json = (status: number, body: unknown) =>
       send(status, { 'content-type': 'application/json' }, JSON.stringify(body));
     const { pathname: path, searchParams, search } = new URL(request.url ?? '/', 'http://localhost');
+    if (request.method === 'POST' && path === '/v1/flags/publish') {
+      publisherIsAsked();
+      return json(200, { version: 1 });
+    }
     if (request.method === 'POST') {
       self.posted.push({ path, headers: request.headers, body: JSON.parse(await textOf(request)) });
+      if (self.waitsForPublisher)
+        await new Promise<void>((asked) => {
+          publisherIsAsked = asked;
+        });
       return json(self.stopAnswer.status, self.stopAnswer.body);
     }
     if (path === '/') {
@@ -59,6 +71,7 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     answer,
     stopAnswer: { status: 200, body: { cutovers: [], published: true } },
+    waitsForPublisher: false,
     api: {},
     posted: [],
     asked: 0,
