@@ -897,9 +897,11 @@ CREATE OR REPLACE FUNCTION crossfade.drop_partition_triggers(p_id text, p_strays
 AS $function$
 DECLARE
   v record;
+  v_roots regclass[] := '{}';
 BEGIN
   FOR v IN
-    SELECT g.tgname AS name, g.tgrelid::regclass AS relation FROM crossfade.cutover c CROSS JOIN pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'crossfade'::regnamespace
+    SELECT g.tgname AS name, g.tgrelid::regclass AS relation, pg_partition_root(g.tgrelid) AS root
+    FROM crossfade.cutover c CROSS JOIN pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'crossfade'::regnamespace
     WHERE c.id = p_id AND (f.proname IN ('truncated_' || p_id, 'guard_' || p_id)
         OR (f.proname = 'read_only_guard' AND split_part(encode(g.tgargs, 'escape'), '\000', 1) = p_id)
         -- The transaction that exchanged the tables says of which they are.
@@ -907,6 +909,11 @@ BEGIN
       AND g.tgparentid = 0 AND g.tgrelid NOT IN (c.primary_oid, c.shadow_oid)
       AND NOT (p_strays AND coalesce(pg_partition_root(g.tgrelid)::oid IN (c.primary_oid, c.shadow_oid), false))
   LOOP
+    -- In the order in which a statement of the application takes both.
+    IF v.root IS NOT NULL AND v.root <> ALL (v_roots) THEN
+      EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', v.root);
+      v_roots := v_roots || v.root;
+    END IF;
     EXECUTE format('DROP TRIGGER %I ON %s', v.name, v.relation);
   END LOOP;
 END $function$;

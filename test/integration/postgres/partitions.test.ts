@@ -6,7 +6,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
-import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { edited } from '../../helpers/sql-plants.ts';
 
 const NEWEST = { epoch: 1_000_000, version: 1_000_000 };
@@ -273,5 +273,42 @@ describe('a partitioned primary', () => {
       "SELECT DISTINCT tgenabled AS state FROM pg_trigger WHERE tgname LIKE 'crossfade_%' AND tgrelid IN (SELECT relid FROM pg_partition_tree('event'))",
     );
     expect([...states]).toEqual([{ state: 'A' }]);
+  });
+
+  /** What a transaction locked that wants the triggers off, while one of the application has used the table but no partition. */
+  async function locksBeforeTheTable(): Promise<string[]> {
+    const [application, dropping] = [db.connect(), db.connect()];
+    const [{ pid }] = (await dropping.unsafe('SELECT pg_backend_pid() AS pid')) as unknown as [{ pid: number }];
+    await application.unsafe('BEGIN; LOCK TABLE ONLY event IN ROW EXCLUSIVE MODE').simple();
+    const dropped = dropping
+      .unsafe("BEGIN; SELECT crossfade.drop_partition_triggers('event'); ROLLBACK")
+      .simple()
+      .execute();
+    const locks = () =>
+      db.sql.unsafe(
+        `SELECT relation::regclass::text AS name, granted FROM pg_locks WHERE pid = ${pid} AND mode = 'AccessExclusiveLock' AND locktype = 'relation'`,
+      );
+    await eventually(async () => (await locks()).some(({ granted }) => !granted), 'the table is waited for');
+    const held = (await locks()).map(({ name, granted }) => `${granted ? 'has' : 'waits for'} ${name}`);
+    await application.unsafe('COMMIT').simple();
+    await dropped;
+    await Promise.all([application.end(), dropping.end()]);
+    return held;
+  }
+
+  it('is locked before its partitions when their triggers go, as by the application; the other way round both would wait', async () => {
+    await following(TABLES);
+    expect(await locksBeforeTheTable()).toEqual(['waits for event']);
+    const [{ body }] = (await db.sql.unsafe(
+      "SELECT pg_get_functiondef('crossfade.drop_partition_triggers'::regproc) AS body",
+    )) as unknown as [{ body: string }];
+    const lockFirst = /IF v.root IS NOT NULL[\s\S]*?END IF;/;
+    expect(body).toMatch(lockFirst);
+    const late = body
+      .replace(lockFirst, '')
+      .replace('END LOOP;', 'END LOOP; LOCK TABLE ONLY public.event IN ACCESS EXCLUSIVE MODE;');
+    await db.sql.unsafe(late);
+    expect((await locksBeforeTheTable()).sort()).toEqual(expect.arrayContaining(['has event_1', 'waits for event']));
+    await db.sql.unsafe(body);
   });
 });

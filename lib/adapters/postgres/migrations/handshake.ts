@@ -9,7 +9,7 @@ import type { TablePorts } from '../../../ports/ports.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 
 /** The number of the last file in `migrations/`. */
-export const SCHEMA_VERSION = 47;
+export const SCHEMA_VERSION = 48;
 
 const UNDEFINED_TABLE = '42P01';
 
