@@ -20,7 +20,7 @@ type RecordedIntent = { kind: 'recorded' | 'repeated' } & Pick<Forward, 'id' | '
 export type ForwardIntents = {
   /**
    * `receipt`: by which name the caller may ask for the same again. `repeated`: under that name, or under this id, one was
-   * recorded before, even if it has been carried out since (receipts are kept for a day). Nothing is recorded then.
+   * recorded before, even if it has been carried out or withdrawn since (receipts are kept for a day). Nothing is recorded then.
    */
   intend(forward: NewForward, options?: { receipt: string }): Promise<RecordedIntent>;
   /** What became of the authoritative write: it has it, or that is unknown. */

@@ -67,10 +67,18 @@ export async function intendWrite(
     );
   if (!syncsShadow(state)) return { side, forward: null };
   const forward = newForward(written, write, ports.ids.next(), ports.realNow());
-  const recorded = await ports.intents.intend(forward, { receipt: write.intent });
+  const recorded = await record(ports, forward, write.intent);
   if (recorded.id === forward.id) await demandSide(ports, declaration, known, forward.id);
   // The first answer may have been lost and the sides may have changed since: what is recorded decides.
   return { side: otherSide(recorded.side), forward: recorded.id };
+}
+
+/** What was recorded under this name before, if it is still there: one that was withdrawn, or carried out, forwards nothing any more. */
+async function record({ intents, forwards }: Needs, forward: NewForward, receipt: string) {
+  const recorded = await intents.intend(forward, { receipt });
+  if (recorded.id === forward.id) return recorded;
+  const open = await forwards.open(forward.cutover, forward.orderKey);
+  return open.some(({ id }) => id === recorded.id) ? recorded : intents.intend(forward);
 }
 
 /** What became of the write on its side. False when it was settled before, or is being found out by asking. */
