@@ -43,6 +43,7 @@ export type Beginning = { sql: string; values: (string | number)[]; deadlineMs?:
 export async function beginning<Begun>({ cutover, primary, ids }: Remote, call: Beginning): Promise<Begun> {
   const { sql, values, ...limit } = call;
   const begunBy = ids.next();
+  // OFFSET keeps it a query of its own, carried out before the function is called.
   const name = `SELECT pg_catalog.set_config('crossfade.begun_by', $${values.length + 1}::text, true) OFFSET 0`;
   const named = `SELECT ${sql} AS result FROM (${name}) AS named`;
   for (let tries = 1; ; tries += 1) {
